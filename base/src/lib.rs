@@ -1,0 +1,2 @@
+//! Byte strings, units, dates and tables: what every layer may use. No I/O, no clock.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! A request's life, without any optional feature.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Every HTTP module, one room each.
+#![forbid(unsafe_code)]

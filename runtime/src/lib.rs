@@ -1,0 +1,2 @@
+//! One worker: reactor, executor, timers, sockets, logs.
+#![forbid(unsafe_code)]

@@ -1,0 +1,11 @@
+//! System calls behind safe functions: the only crate, with `shm`, that contains `unsafe`.
+
+pub mod clock;
+pub mod crypt;
+pub mod epoll;
+pub mod file;
+pub mod process;
+pub mod signal;
+pub mod socket;
+pub mod user;
+pub mod waker;

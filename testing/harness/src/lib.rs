@@ -1,0 +1,2 @@
+//! Starts servers for tests and talks to them.
+#![forbid(unsafe_code)]
