@@ -18,9 +18,6 @@ use crate::response::Response;
 /// How long to wait for a line of a log, or for new workers.
 const EVENT_LIMIT: Duration = Duration::from_secs(10);
 
-/// How often a server is started anew because another process took its port.
-const START_ATTEMPTS: u32 = 3;
-
 /// A running server. When dropped, it is asked to quit, and the test fails if it does not quit
 /// cleanly or has logged a fault in its life.
 #[derive(Debug)]
