@@ -1,2 +1,25 @@
-//! HTTP/1 as machines without I/O: request heads, chunked bodies, response heads.
+//! HTTP/1 as machines without I/O: request heads, chunked bodies, status lines, URIs, ranges.
+//!
+//! Bytes go in, typed views of the same bytes come out; nothing here reads a socket or a
+//! clock. The rules are nginx 1.31's, so that a site moved from nginx sees the same requests
+//! accepted and refused. A refusal names the status and the words for the error log.
 #![forbid(unsafe_code)]
+
+mod head;
+mod header_line;
+mod known;
+mod limits;
+mod method;
+mod refusal;
+mod request;
+mod request_line;
+mod scan;
+mod span;
+
+pub use head::{Field, Head, Target, TargetForm, Version};
+pub use known::Known;
+pub use limits::Limits;
+pub use method::Method;
+pub use refusal::{Detail, Refusal};
+pub use request::{Progress, RequestParser};
+pub use span::Span;
