@@ -4,6 +4,7 @@ pub mod clock;
 pub mod crypt;
 pub mod epoll;
 pub mod file;
+mod outcome;
 pub mod process;
 pub mod signal;
 pub mod socket;

@@ -1,1 +1,19 @@
-//! (being written)
+//! Processes: making, ending, naming, confining them, and turning into another program.
+
+mod confine;
+mod control;
+mod execute;
+mod fork;
+mod title;
+
+pub use confine::{
+    clear_capabilities, forbid_new_privileges, pin_to_cpus, set_core_size_limit, set_dumpable,
+    set_open_files_limit, set_priority,
+};
+pub use control::{
+    change_directory, id, is_alive, online_cpus, page_size, parent_id, send_signal, set_umask,
+    start_session,
+};
+pub use execute::{execute, keep_over_exec, replace_descriptor};
+pub use fork::{Fork, Reaped, end_now, fork, reap};
+pub use title::{Title, environment};
