@@ -174,14 +174,13 @@ fn cut(message: &str) -> &str {
     &message[..message.floor_char_boundary(MAX_MESSAGE_BYTES)]
 }
 
-/// Puts errors in the order in which nginx would have met them, those without a place last.
+/// Puts errors in the order in which nginx would have met them, those without any place last.
 ///
 /// nginx checks each directive as it reads it, so its first error may be one of meaning or one
 /// of syntax; sorted, the first line printed here is the one that nginx prints.
 pub fn sort_errors(errors: &mut [Error]) {
     errors.sort_by_key(|error| {
-        error
-            .position
-            .map_or(u32::MAX, |position| position.sequence)
+        let place = error.position.or(error.focus.map(|focus| focus.position));
+        place.map_or(u32::MAX, |position| position.sequence)
     });
 }

@@ -16,7 +16,6 @@ pub mod limits;
 mod loader;
 mod nearest;
 mod parser;
-mod raw;
 mod render;
 mod source;
 mod tree;

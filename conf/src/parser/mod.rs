@@ -2,21 +2,17 @@
 //!
 //! Source: `ngx_conf_parse()` and `ngx_conf_include()`, nginx 1.31.5.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+mod include;
+
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::files::{Files, Refusal, describe};
+use include::{is_free_form, is_include};
+
+use crate::files::{Files, Refusal};
 use crate::lexer::{Lexer, Recovery, SyntaxError, Token};
 use crate::limits::{MAX_BLOCK_DEPTH, MAX_ERRORS};
-use crate::{Directive, Error, FileId, FileKind, Focus, Level, Position, Source, Tree, Word, glob};
-
-/// Blocks whose lines are no directives: `include` is one of them only with one argument.
-const FREE_FORM_WITH_INCLUDE: [&[u8]; 2] = [b"map", b"geo"];
-
-/// Blocks whose lines are no directives, and that know no `include`.
-const FREE_FORM: [&[u8]; 2] = [b"split_clients", b"charset_map"];
+use crate::{Directive, Error, FileId, FileKind, Focus, Position, Source, Tree, Word};
 
 /// What the directives being read stand in.
 #[derive(Clone, Copy)]
@@ -154,27 +150,40 @@ impl<'a> Parser<'a> {
                     break;
                 }
                 Err(error) => {
-                    let (recovery, position) = (error.recovery, error.position);
-                    self.report(error.into());
-                    match recovery {
-                        Recovery::Resume => {}
-                        Recovery::Skip => words.clear(),
-                        Recovery::GiveUp => text.given_up = true,
-                        Recovery::Anonymous => {
-                            self.read_nested(text, b"", position, frame);
-                        }
-                        Recovery::Close => {
-                            let words = std::mem::take(&mut words);
-                            self.add_simple(words, position, frame, &mut directives);
-                            if frame.opened.is_some() {
-                                return (directives, Some(position));
-                            }
-                        }
+                    let closed = self.recover(text, error, &mut words, frame, &mut directives);
+                    if closed.is_some() && frame.opened.is_some() {
+                        return (directives, closed);
                     }
                 }
             }
         }
         (directives, None)
+    }
+
+    /// Reports a fault and brings the reading back on its feet; returns the `}` if it was one.
+    fn recover(
+        &mut self,
+        text: &mut Text<'_>,
+        fault: SyntaxError,
+        words: &mut Vec<Word>,
+        frame: Frame<'_>,
+        directives: &mut Vec<Directive>,
+    ) -> Option<Position> {
+        let (recovery, position) = (fault.recovery, fault.position);
+        self.report(fault.into());
+        match recovery {
+            Recovery::Resume => {}
+            Recovery::Skip => words.clear(),
+            Recovery::GiveUp => text.given_up = true,
+            Recovery::Anonymous => {
+                self.read_nested(text, b"", position, frame);
+            }
+            Recovery::Close => {
+                self.add_simple(std::mem::take(words), position, frame, directives);
+                return Some(position);
+            }
+        }
+        None
     }
 
     /// Adds a directive that ended in `;`, or what it includes.
@@ -207,21 +216,27 @@ impl<'a> Parser<'a> {
         frame: Frame<'_>,
     ) -> Option<Directive> {
         let mut directive = directive(words, end)?;
-        if text.kind == FileKind::CommandLine {
-            let message = "block directives are not supported in -g option";
-            self.report(Error::of(&directive, message));
-        }
-        if is_include(&directive, frame) && !is_free_form(frame) {
-            let message = "directive \"include\" is not terminated by \";\"";
-            self.report(Error::of(&directive, message));
-        }
+        let refused = self.check_may_open(&directive, text.kind, frame);
         if directive.name.text.ends_with(b"_by_lua_block") {
             directive.raw = Some(text.lexer.take_raw_block().to_vec());
         }
         let (block, block_end) = self.read_nested(text, &directive.name.text, end, frame);
         directive.block = Some(block);
         directive.block_end = block_end;
-        Some(directive)
+        (!refused).then_some(directive)
+    }
+
+    /// Says so when a block cannot be here whatever the directive is; `true` if it cannot.
+    fn check_may_open(&mut self, directive: &Directive, kind: FileKind, frame: Frame<'_>) -> bool {
+        let message = if kind == FileKind::CommandLine {
+            "block directives are not supported in -g option"
+        } else if is_include(directive, frame) && !is_free_form(frame) {
+            "directive \"include\" is not terminated by \";\""
+        } else {
+            return false;
+        };
+        self.report(Error::of(directive, message));
+        true
     }
 
     /// Reads what stands behind the `{` at `opened`, up to its `}`.
@@ -244,50 +259,6 @@ impl<'a> Parser<'a> {
             opened: Some(opened),
         };
         self.read_directives(text, inner)
-    }
-
-    /// Puts what a checked `include` names in its place.
-    fn include(&mut self, include: &Directive, frame: Frame<'_>, into: &mut Vec<Directive>) {
-        let Some(argument) = include.args.first() else {
-            return;
-        };
-        // A name ends at its first NUL for the system.
-        let name = argument
-            .text
-            .split(|&byte| byte == 0)
-            .next()
-            .unwrap_or_default();
-        let path = self.conf_prefix.join(OsStr::from_bytes(name));
-        let paths = if glob::is_pattern(path.as_os_str().as_bytes()) {
-            match self.source.glob(&path) {
-                Ok(paths) => paths,
-                Err(error) => {
-                    let message =
-                        format!("glob() \"{}\" failed {}", path.display(), describe(&error));
-                    return self.report(Error::of(include, message).focus_on(argument));
-                }
-            }
-        } else {
-            vec![path]
-        };
-        for path in paths {
-            if self.stopped {
-                return;
-            }
-            match self.read_file(&path, frame) {
-                Ok(directives) => into.extend(directives),
-                Err(refusal) => {
-                    let error = refusal.error(&path);
-                    // What fails half way is logged by the reader, which knows no place.
-                    let place = (error.level == Level::Emerg).then_some(include.end);
-                    self.report(Error {
-                        position: place,
-                        ..error.focus_on(argument)
-                    });
-                    self.stopped |= refusal.is_final();
-                }
-            }
-        }
     }
 
     /// Says so when the text ends within a block.
@@ -334,19 +305,6 @@ fn directive(words: Vec<Word>, end: Position) -> Option<Directive> {
         end,
         block_end: None,
     })
-}
-
-fn is_free_form(frame: Frame<'_>) -> bool {
-    FREE_FORM_WITH_INCLUDE.contains(&frame.block)
-        || FREE_FORM.contains(&frame.block)
-        || frame.block == b"types"
-}
-
-/// Whether the directive includes files rather than being a line of a table.
-fn is_include(directive: &Directive, frame: Frame<'_>) -> bool {
-    directive.is("include")
-        && !FREE_FORM.contains(&frame.block)
-        && (directive.args.len() == 1 || !FREE_FORM_WITH_INCLUDE.contains(&frame.block))
 }
 
 /// The error for a `}` that closes nothing.
