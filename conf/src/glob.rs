@@ -96,3 +96,47 @@ fn match_set(set: &[u8], byte: u8) -> Option<(bool, &[u8])> {
         rest = behind;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        let table = [
+            ("*.conf", "a.conf", true),
+            ("*.conf", ".conf", false),
+            (".*", ".conf", true),
+            ("*", "", true),
+            ("a*b*c", "axxbyyc", true),
+            ("a*b*c", "axxbyy", false),
+            ("?", "a", true),
+            ("?", "", false),
+            ("[abc]x", "bx", true),
+            ("[!abc]x", "bx", false),
+            ("[^abc]x", "dx", true),
+            ("[a-c]", "b", true),
+            ("[a-c]", "d", false),
+            ("[]]", "]", true),
+            ("[a-]", "-", true),
+            ("[a", "[a", true),
+            (r"\*", "*", true),
+            (r"\*", "a", false),
+            ("/a/*/c", "/a/b/c", true),
+            ("/a/*", "/a/b/c", false),
+            ("/a/*/", "/a/b", false),
+        ];
+        for (pattern, path, expected) in table {
+            let found = matches(pattern.as_bytes(), path.as_bytes());
+            assert_eq!(found, expected, "{pattern} against {path}");
+        }
+    }
+
+    /// With retries from every star, this would take longer than the universe has.
+    #[test]
+    fn stars_do_not_multiply() {
+        let pattern = b"*a".repeat(50);
+        let name = b"a".repeat(49);
+        assert!(!matches(&pattern, &name));
+    }
+}

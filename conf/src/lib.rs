@@ -27,3 +27,6 @@ pub use loader::{load, load_with_parameters, parse_str};
 pub use nearest::nearest;
 pub use source::{MemorySource, Source};
 pub use tree::{Directive, FileId, FileKind, Position, SourceFile, Tree, Word};
+
+#[cfg(test)]
+mod tests;
