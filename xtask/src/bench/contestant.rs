@@ -1,0 +1,241 @@
+//! A server in the race: how it is configured, started, watched and stopped.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use harness::{Binary, Client, Prefix, Server, Signal, clock, process};
+
+use super::rows::Row;
+
+/// Where workers run.
+const CORE: &str = "0";
+
+/// How long a server may take to listen, and to stop.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// What every row says to servers of nginx's language, as distributions configure them.
+const COMMON: &str = "sendfile on; tcp_nopush on;";
+
+/// Which language a server's configuration is written in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    /// nginx itself, which has paths built in.
+    Nginx,
+    /// A server that takes nginx's place.
+    LikeNginx,
+    H2o,
+    Lighttpd,
+}
+
+/// A server that may be started.
+pub(super) struct Contestant {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) path: PathBuf,
+}
+
+/// A server that runs.
+pub(super) struct Running {
+    name: &'static str,
+    port: u16,
+    process: Process,
+}
+
+/// Either is stopped when it is dropped.
+enum Process {
+    Harnessed(Server),
+    Own(Own),
+}
+
+/// A server that the harness does not know.
+struct Own {
+    child: Child,
+    _prefix: Prefix,
+}
+
+impl Contestant {
+    /// Starts the server for `row`; `None` when it has no part in it.
+    pub(super) fn start(&self, row: &Row) -> Result<Option<Running>, String> {
+        self.start_with(row, "")
+    }
+
+    /// The same, with more text for nginx's `events` block.
+    pub(super) fn start_with(&self, row: &Row, events: &str) -> Result<Option<Running>, String> {
+        let (port, process) = match self.kind {
+            Kind::Nginx | Kind::LikeNginx => {
+                let server = self.start_nginx(row, events)?;
+                (server.port(), Process::Harnessed(server))
+            }
+            Kind::H2o | Kind::Lighttpd if !row.is_common => return Ok(None),
+            Kind::H2o | Kind::Lighttpd => {
+                let (port, own) = self.start_own(row)?;
+                (port, Process::Own(own))
+            }
+        };
+        Ok(Some(Running {
+            name: self.name,
+            port,
+            process,
+        }))
+    }
+
+    fn start_nginx(&self, row: &Row, events: &str) -> Result<Server, String> {
+        let http = format!(
+            "{COMMON}\n{}\nserver {{ listen 127.0.0.1:{{port}}; root html; {} }}",
+            row.http, row.server
+        );
+        let like_nginx = self.kind == Kind::Nginx;
+        Server::new(&http)
+            .binary(Binary::At {
+                path: self.path.clone(),
+                like_nginx,
+            })
+            .with_wrapper(&["taskset", "-c", CORE])
+            .with_events(events)
+            .with_file(&format!("html{}", row.uri), vec![b'x'; row.length])
+            // A benchmark reports figures; faults are for the tests to find.
+            .allow_alerts()
+            .try_start()
+            .map_err(|error| format!("{}: {error}", self.name))
+    }
+
+    fn start_own(&self, row: &Row) -> Result<(u16, Own), String> {
+        let prefix = Prefix::new();
+        prefix.write(&format!("html{}", row.uri), &vec![b'x'; row.length]);
+        let port = free_port()?;
+        let place = prefix.path().display().to_string();
+        let (text, switches): (String, &[&str]) = match self.kind {
+            Kind::Lighttpd => (lighttpd_conf(row, &place, port), &["-D", "-f"]),
+            _ => (h2o_conf(row, &place, port), &["-c"]),
+        };
+        let conf = prefix.write("server.conf", text.as_bytes());
+        let child = Command::new("taskset")
+            .args(["-c", CORE])
+            .arg(&self.path)
+            .args(switches)
+            .arg(conf)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("{}: {error}", self.name))?;
+        let own = Own {
+            child,
+            _prefix: prefix,
+        };
+        if clock::becomes_true(LIMIT, || process::is_listening(port)) {
+            return Ok((port, own));
+        }
+        Err(format!(
+            "{} does not listen; its configuration:\n{text}",
+            self.name
+        ))
+    }
+}
+
+/// A port that nobody uses now.
+fn free_port() -> Result<u16, String> {
+    let listener = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    listener
+        .map(|addr| addr.port())
+        .map_err(|error| format!("no port: {error}"))
+}
+
+/// `row` in h2o's words.
+fn h2o_conf(row: &Row, place: &str, port: u16) -> String {
+    let log = if row.is_logged {
+        format!("access-log: {place}/logs/access.log\n")
+    } else {
+        String::new()
+    };
+    format!(
+        "num-threads: 1\nerror-log: {place}/logs/error.log\n{log}\
+         listen:\n  host: 127.0.0.1\n  port: {port}\n\
+         hosts:\n  default:\n    paths:\n      /:\n        file.dir: {place}/html\n\
+         http1-request-timeout: 600\n"
+    )
+}
+
+/// `row` in lighttpd's words.
+fn lighttpd_conf(row: &Row, place: &str, port: u16) -> String {
+    let log = if row.is_logged {
+        format!(
+            "server.modules = ( \"mod_accesslog\" )\naccesslog.filename = \"{place}/logs/access.log\"\n"
+        )
+    } else {
+        String::new()
+    };
+    format!(
+        "server.document-root = \"{place}/html\"\nserver.bind = \"127.0.0.1\"\nserver.port = {port}\n\
+         server.errorlog = \"{place}/logs/error.log\"\nserver.max-keep-alive-idle = 600\n\
+         server.max-connections = 16384\nserver.max-fds = 20000\n{log}"
+    )
+}
+
+impl Running {
+    /// Which server it is.
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Where it listens.
+    pub(super) fn addr(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// All its processes.
+    pub(super) fn processes(&self) -> Vec<u32> {
+        let first = match &self.process {
+            Process::Harnessed(server) => server.master(),
+            Process::Own(own) => own.child.id(),
+        };
+        let mut all = vec![first];
+        all.extend(process::children(first));
+        all
+    }
+
+    /// CPU time of all its processes so far, in microseconds.
+    pub(super) fn cpu_us(&self) -> u64 {
+        // Linux counts in hundredths of a second for every program.
+        const TICK_US: u64 = 10_000;
+        let ticks = self
+            .processes()
+            .into_iter()
+            .filter_map(process::stat)
+            .map(|stat| stat.cpu_ticks);
+        ticks.sum::<u64>() * TICK_US
+    }
+
+    /// Makes sure that the server does what the row is about.
+    pub(super) fn check(&self, row: &Row) -> Result<(), String> {
+        let answer = Client::connect(self.addr()).and_then(|mut client| {
+            client.send(format!(
+                "GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                row.uri
+            ))?;
+            client.try_receive()
+        });
+        match answer {
+            Ok(Some(response)) if response.status == 200 && response.body.len() == row.length => {
+                Ok(())
+            }
+            other => Err(format!(
+                "{} does not serve {}: {other:?}",
+                self.name, row.uri
+            )),
+        }
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let pid = self.child.id();
+        let _ = process::send(pid, Signal::Term);
+        if !clock::becomes_true(LIMIT, || !process::is_running(pid)) {
+            let _ = process::send(pid, Signal::Kill);
+        }
+        let _ = self.child.wait();
+    }
+}
