@@ -43,7 +43,7 @@ pub struct Target {
     pub path: Span,
     /// Between `?` and the end or the fragment; `None` without a `?`.
     pub query: Option<Span>,
-    /// Whether `uri` must go through [`crate::uri::normalize`]: it has an escape, a dot
+    /// Whether `uri` must go through [`crate::uri::normalize_into`]: it has an escape, a dot
     /// segment, a double slash, a fragment, or an empty path.
     pub complex: bool,
     /// Whether `uri` has an escape.
@@ -87,6 +87,7 @@ pub struct Head {
     /// The first line dropped, for the log.
     pub first_ignored: Span,
     present: u64,
+    repeated: u64,
 }
 
 impl Head {
@@ -108,6 +109,7 @@ impl Head {
         self.first_ignored = Span::default();
         self.ignored = 0;
         self.present = 0;
+        self.repeated = 0;
     }
 
     /// The first header line called `known`. Costs nothing when there is none.
@@ -150,9 +152,17 @@ impl Head {
         self.present & known.bit() != 0
     }
 
+    /// The names of `set` that are there more than once.
+    #[inline]
+    pub(crate) fn repeated(&self, set: u64) -> u64 {
+        self.repeated & set & !Known::Other.bit()
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, field: Field) {
-        self.present |= field.known.bit();
+        let bit = field.known.bit();
+        self.repeated |= self.present & bit;
+        self.present |= bit;
         self.fields.push(field);
     }
 }

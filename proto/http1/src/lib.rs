@@ -5,18 +5,31 @@
 //! accepted and refused. A refusal names the status and the words for the error log.
 #![forbid(unsafe_code)]
 
+mod chunked;
+pub mod etag;
+mod framing;
 mod head;
 mod header_line;
+mod host;
 mod known;
 mod limits;
 mod method;
+pub mod range;
 mod refusal;
 mod request;
 mod request_line;
 mod scan;
 mod span;
+pub mod status;
+pub mod uri;
 
+pub use chunked::{
+    CHUNK_END, Chunk, ChunkHead, ChunkLimits, ChunkedDecoder, LAST_CHUNK, Trailers,
+    encode_chunk_head,
+};
+pub use framing::{BodyLength, Framing, check_method, framing};
 pub use head::{Field, Head, Target, TargetForm, Version};
+pub use host::{Host, InvalidHost, validate_host};
 pub use known::Known;
 pub use limits::Limits;
 pub use method::Method;

@@ -1,6 +1,6 @@
 //! Why a request is refused: what the client is told, and nginx's words for the error log.
 
-use crate::Span;
+use crate::{Field, Span};
 use base::escape;
 
 /// Longest excerpt of a request in a log line, bytes; as nginx, which keeps 300 bytes of its
@@ -32,6 +32,8 @@ pub enum Detail {
     Cut(Span),
     /// `"Name\x20..."`, up to the byte that is not allowed there.
     BadByte(Span, u8),
+    /// `"Name: value", previous value: "Name: value"`.
+    Repeated(Field, Field),
 }
 
 impl Refusal {
@@ -72,16 +74,37 @@ impl Refusal {
     /// from it is escaped, so a request cannot write control bytes into a terminal.
     pub fn describe(&self, buf: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(self.reason.as_bytes());
-        let (span, tail) = match self.detail {
-            Detail::None => return,
-            Detail::Quoted(span) => (span, String::from("\"")),
-            Detail::Cut(span) => (span, String::from("...\"")),
-            Detail::BadByte(span, byte) => (span, format!("\\x{byte:02x}...\"")),
-        };
-
-        out.extend_from_slice(b": \"");
-        let excerpt = span.of(buf);
-        escape::log(excerpt.get(..EXCERPT_MAX).unwrap_or(excerpt), out);
-        out.extend_from_slice(tail.as_bytes());
+        match self.detail {
+            Detail::None => {}
+            Detail::Quoted(span) => quote(span, buf, "", out),
+            Detail::Cut(span) => quote(span, buf, "...", out),
+            Detail::BadByte(span, byte) => quote(span, buf, &format!("\\x{byte:02x}..."), out),
+            Detail::Repeated(again, first) => {
+                quote_field(": ", again, buf, out);
+                quote_field(", previous value: ", first, buf, out);
+            }
+        }
     }
+}
+
+/// Appends `: "..."` with `tail` before the closing quote.
+fn quote(span: Span, buf: &[u8], tail: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b": \"");
+    append_excerpt(span, buf, out);
+    out.extend_from_slice(tail.as_bytes());
+    out.push(b'"');
+}
+
+fn quote_field(lead: &str, field: Field, buf: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(lead.as_bytes());
+    out.push(b'"');
+    append_excerpt(field.name, buf, out);
+    out.extend_from_slice(b": ");
+    append_excerpt(field.value, buf, out);
+    out.push(b'"');
+}
+
+fn append_excerpt(span: Span, buf: &[u8], out: &mut Vec<u8>) {
+    let text = span.of(buf);
+    escape::log(text.get(..EXCERPT_MAX).unwrap_or(text), out);
 }

@@ -54,14 +54,12 @@ pub(crate) enum NameByte {
 /// By byte: its meaning in a header name.
 pub(crate) const NAME: [NameByte; 256] = {
     let mut table = [NameByte::Odd; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        // The index is below 256.
-        let letter = (byte as u8).is_ascii_alphanumeric();
-        if letter || byte == b'-' as usize {
-            table[byte] = NameByte::Plain;
+    let mut byte = 0u8;
+    while byte < 0x80 {
+        if byte.is_ascii_alphanumeric() || byte == b'-' {
+            table[byte as usize] = NameByte::Plain;
         } else if byte <= 0x20 || byte == 0x7f {
-            table[byte] = NameByte::Bad;
+            table[byte as usize] = NameByte::Bad;
         }
         byte += 1;
     }

@@ -1,0 +1,135 @@
+//! Host names of requests, by nginx's rules since 1.29.4.
+
+use std::borrow::Cow;
+
+/// A valid host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host<'a> {
+    /// Lower case, without port and final dot. An address literal keeps its brackets.
+    pub name: Cow<'a, [u8]>,
+    /// The port, unless there is none or it is 0.
+    pub port: Option<u16>,
+}
+
+/// Something in a host is not allowed there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidHost;
+
+/// Checks and normalises the value of `Host`, or the authority of a target.
+///
+/// # Errors
+///
+/// [`InvalidHost`] for an empty name, two dots in a row, a byte outside of RFC 3986's
+/// `reg-name`, an address literal without its end, or a port that is no number up to 65535.
+///
+/// Source: `ngx_http_validate_host()`, nginx 1.31.5; RFC 3986 section 3.2.2.
+pub fn validate_host(value: &[u8]) -> Result<Host<'_>, InvalidHost> {
+    let (name, port) = if value.first() == Some(&b'[') {
+        let close = memchr::memchr(b']', value).ok_or(InvalidHost)?;
+        let (literal, rest) = value.split_at(close + 1);
+        let inside = literal.get(1..close).unwrap_or_default();
+        if !inside
+            .iter()
+            .all(|&byte| byte == b':' || is_name_byte(byte) && byte != b'%')
+        {
+            return Err(InvalidHost);
+        }
+        match rest.split_first() {
+            None => (literal, None),
+            Some((b':', port)) => (literal, Some(port)),
+            Some(_) => return Err(InvalidHost),
+        }
+    } else {
+        let (name, port) = match memchr::memchr(b':', value) {
+            Some(colon) => (value.get(..colon), value.get(colon + 1..)),
+            None => (Some(value), None),
+        };
+        let name = name.unwrap_or_default();
+        if !name.iter().all(|&byte| is_name_byte(byte)) {
+            return Err(InvalidHost);
+        }
+        (name, port)
+    };
+
+    if name.windows(2).any(|pair| pair == b"..") {
+        return Err(InvalidHost);
+    }
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    if name.is_empty() {
+        return Err(InvalidHost);
+    }
+    let port = port.map_or(Ok(0), parse_port)?;
+    Ok(Host {
+        name: lower(name),
+        port: (port != 0).then_some(port),
+    })
+}
+
+/// RFC 3986 `reg-name` without a look at what follows a `%`.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&byte)
+}
+
+/// A port; nothing after the colon is no port.
+fn parse_port(digits: &[u8]) -> Result<u16, InvalidHost> {
+    digits.iter().try_fold(0u16, |port, &byte| {
+        if !byte.is_ascii_digit() {
+            return Err(InvalidHost);
+        }
+        let shifted = port.checked_mul(10).ok_or(InvalidHost)?;
+        shifted
+            .checked_add(u16::from(byte - b'0'))
+            .ok_or(InvalidHost)
+    })
+}
+
+fn lower(name: &[u8]) -> Cow<'_, [u8]> {
+    if name.iter().any(u8::is_ascii_uppercase) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(value: &str, expected: Option<(&str, Option<u16>)>) {
+        let host = validate_host(value.as_bytes()).ok();
+        let found = host.map(|host| {
+            (
+                String::from_utf8(host.name.into_owned()).unwrap(),
+                host.port,
+            )
+        });
+        let expected = expected.map(|(name, port)| (name.to_owned(), port));
+        assert_eq!(found, expected, "{value:?}");
+    }
+
+    #[test]
+    fn takes_names_addresses_and_ports() {
+        check("example.com", Some(("example.com", None)));
+        check("Example.COM.:8080", Some(("example.com", Some(8080))));
+        check("a:", Some(("a", None)));
+        check("a:0", Some(("a", None)));
+        check("a:065535", Some(("a", Some(65535))));
+        check(".a", Some((".a", None)));
+        check("[::1]", Some(("[::1]", None)));
+        check("[FE80::1]:443", Some(("[fe80::1]", Some(443))));
+        check("a_b~!$&'()*+,;=%zz", Some(("a_b~!$&'()*+,;=%zz", None)));
+        check("[v1.x-y]", Some(("[v1.x-y]", None)));
+    }
+
+    #[test]
+    fn refuses_what_is_no_host() {
+        for value in [
+            "", ".", ":80", "a..b", "a b", "a/b", "a\\b", "u@h", "a#", "a?", "a\u{e9}", "a\0",
+            "a\t", "[::1", "[::1]x", "[::1]:x", "[a%25]", "[a..b]", "a:65536", "a:8x", "a:-1",
+            "a:80:90", "a[b]", "\"a\"", "a|b", "<a>",
+        ] {
+            check(value, None);
+        }
+    }
+}
