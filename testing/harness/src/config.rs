@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::TcpListener;
+use std::time::Duration;
+
+use crate::{clock, process};
 
 /// Ports by the name that a configuration gives them; the one of `{port}` has the empty name.
 #[derive(Debug, Default)]
@@ -38,8 +41,17 @@ impl Ports {
     }
 
     /// Lets go of the reserved ports, for the server to bind them.
+    ///
+    /// A child that another thread forks in this moment holds them until its exec, so their end
+    /// is waited for.
     pub(crate) fn release(&mut self) {
-        self.reserved.clear();
+        let addrs = self
+            .reserved
+            .drain(..)
+            .filter_map(|listener| listener.local_addr().ok());
+        let ports: Vec<u16> = addrs.map(|addr| addr.port()).collect();
+        let is_free = || !ports.iter().any(|&port| process::is_listening(port));
+        clock::becomes_true(Duration::from_secs(1), is_free);
     }
 
     /// The port called `name`, chosen by the kernel when it is new.
