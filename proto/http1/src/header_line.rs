@@ -27,8 +27,10 @@ enum State {
     Value,
     /// At the CR or LF that ends a line, or after its CR.
     LineEnd,
-    /// After the CR of the empty line.
+    /// At the CR or LF of the empty line.
     HeaderEnd,
+    /// After its CR.
+    LastLineFeed,
 }
 
 /// The line being read.
@@ -72,44 +74,32 @@ impl HeaderLine {
         pos: &mut usize,
         underscores: bool,
     ) -> Result<HeaderStep, Refusal> {
-        while let Some(&byte) = window.get(*pos) {
-            match (self.state, byte) {
-                (State::Start, b'\r') => {
-                    self.begin_line(*pos);
-                    self.state = State::HeaderEnd;
-                    *pos += 1;
-                }
-                (State::Start | State::HeaderEnd, b'\n') => {
-                    self.state = State::Start;
-                    *pos += 1;
-                    return Ok(HeaderStep::End);
-                }
-                (State::Start, _) => {
-                    self.begin_line(*pos);
-                    if byte == b':' {
-                        return Err(self.refusal(*pos, byte));
-                    }
-                    self.state = State::Name;
-                }
-                (State::Name, _) => self.read_name(window, pos, underscores)?,
-                (State::SpaceBeforeValue, b' ') => *pos += 1,
-                (State::SpaceBeforeValue, _) => {
-                    self.value = Span::new(*pos, *pos);
-                    self.state = State::Value;
-                }
-                (State::Value, _) => self.read_value(window, pos)?,
-                (State::LineEnd, b'\n') => {
-                    self.state = State::Start;
-                    *pos += 1;
-                    return Ok(self.line(window));
-                }
-                // Any number of CRs before the LF, as nginx takes them.
-                (State::LineEnd, b'\r') => *pos += 1,
-                (State::LineEnd, _) => return Err(self.refusal(self.value.end(), b'\r')),
-                (State::HeaderEnd, _) => return Err(self.refusal(self.start, b'\r')),
-            }
+        // The states follow each other, so a line that is all there takes one pass.
+        if self.state == State::Start {
+            let Some(&byte) = window.get(*pos) else {
+                return Ok(HeaderStep::Partial);
+            };
+            self.begin_line(*pos);
+            self.state = match byte {
+                b'\r' | b'\n' => State::HeaderEnd,
+                b':' => return Err(self.refusal(*pos, byte)),
+                _ => State::Name,
+            };
         }
-        Ok(HeaderStep::Partial)
+        if self.state == State::Name {
+            self.read_name(window, pos, underscores)?;
+        }
+        if self.state == State::SpaceBeforeValue {
+            self.skip_spaces(window, pos);
+        }
+        if self.state == State::Value {
+            self.read_value(window, pos)?;
+        }
+        match self.state {
+            State::LineEnd => self.end_line(window, pos),
+            State::HeaderEnd | State::LastLineFeed => self.end_header(window, pos),
+            _ => Ok(HeaderStep::Partial),
+        }
     }
 
     fn begin_line(&mut self, pos: usize) {
@@ -125,7 +115,15 @@ impl HeaderLine {
         pos: &mut usize,
         underscores: bool,
     ) -> Result<(), Refusal> {
-        while let Some(&byte) = window.get(*pos) {
+        loop {
+            let rest = window.get(*pos..).unwrap_or_default();
+            let is_special = |&byte: &u8| NAME[usize::from(byte)] != NameByte::Plain;
+            let Some(run) = rest.iter().position(is_special) else {
+                *pos = window.len();
+                return Ok(());
+            };
+            *pos += run;
+            let byte = rest.get(run).copied().unwrap_or_default();
             match NAME[usize::from(byte)] {
                 NameByte::Plain => {}
                 NameByte::Underscore => self.invalid |= !underscores,
@@ -146,7 +144,18 @@ impl HeaderLine {
             }
             *pos += 1;
         }
-        Ok(())
+    }
+
+    fn skip_spaces(&mut self, window: &[u8], pos: &mut usize) {
+        let rest = window.get(*pos..).unwrap_or_default();
+        match rest.iter().position(|&byte| byte != b' ') {
+            Some(spaces) => {
+                *pos += spaces;
+                self.value = Span::new(*pos, *pos);
+                self.state = State::Value;
+            }
+            None => *pos = window.len(),
+        }
     }
 
     /// Reads a value up to its line end, and drops the spaces before that.
@@ -169,16 +178,44 @@ impl HeaderLine {
         Ok(())
     }
 
-    fn line(&self, window: &[u8]) -> HeaderStep {
+    /// Takes the LF, and any number of CRs before it, as nginx does.
+    fn end_line(&mut self, window: &[u8], pos: &mut usize) -> Result<HeaderStep, Refusal> {
+        loop {
+            match window.get(*pos) {
+                Some(b'\n') => break,
+                Some(b'\r') => *pos += 1,
+                Some(_) => return Err(self.refusal(self.value.end(), b'\r')),
+                None => return Ok(HeaderStep::Partial),
+            }
+        }
+        *pos += 1;
+        self.state = State::Start;
         let known = Known::from_name(self.name.of(window));
         let field = Field {
             name: self.name,
             value: self.value,
             known,
         };
-        HeaderStep::Line {
+        Ok(HeaderStep::Line {
             field,
             invalid: self.invalid,
+        })
+    }
+
+    /// Takes the empty line: one CR or none, and the LF.
+    fn end_header(&mut self, window: &[u8], pos: &mut usize) -> Result<HeaderStep, Refusal> {
+        if self.state == State::HeaderEnd && window.get(*pos) == Some(&b'\r') {
+            *pos += 1;
+            self.state = State::LastLineFeed;
+        }
+        match window.get(*pos) {
+            Some(b'\n') => {
+                *pos += 1;
+                self.state = State::Start;
+                Ok(HeaderStep::End)
+            }
+            Some(_) => Err(self.refusal(self.start, b'\r')),
+            None => Ok(HeaderStep::Partial),
         }
     }
 

@@ -27,13 +27,6 @@ pub fn validate_host(value: &[u8]) -> Result<Host<'_>, InvalidHost> {
     let (name, port) = if value.first() == Some(&b'[') {
         let close = memchr::memchr(b']', value).ok_or(InvalidHost)?;
         let (literal, rest) = value.split_at(close + 1);
-        let inside = literal.get(1..close).unwrap_or_default();
-        if !inside
-            .iter()
-            .all(|&byte| byte == b':' || is_name_byte(byte) && byte != b'%')
-        {
-            return Err(InvalidHost);
-        }
         match rest.split_first() {
             None => (literal, None),
             Some((b':', port)) => (literal, Some(port)),
@@ -44,30 +37,73 @@ pub fn validate_host(value: &[u8]) -> Result<Host<'_>, InvalidHost> {
             Some(colon) => (value.get(..colon), value.get(colon + 1..)),
             None => (Some(value), None),
         };
-        let name = name.unwrap_or_default();
-        if !name.iter().all(|&byte| is_name_byte(byte)) {
-            return Err(InvalidHost);
-        }
-        (name, port)
+        (name.unwrap_or_default(), port)
     };
 
-    if name.windows(2).any(|pair| pair == b"..") {
-        return Err(InvalidHost);
-    }
+    let inside = name
+        .strip_prefix(b"[")
+        .and_then(|name| name.strip_suffix(b"]"));
+    let has_upper = match inside {
+        Some(inside) => check_bytes(inside, IN_LITERAL)?,
+        None => check_bytes(name, IN_NAME)?,
+    };
     let name = name.strip_suffix(b".").unwrap_or(name);
     if name.is_empty() {
         return Err(InvalidHost);
     }
     let port = port.map_or(Ok(0), parse_port)?;
     Ok(Host {
-        name: lower(name),
+        name: if has_upper {
+            Cow::Owned(name.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(name)
+        },
         port: (port != 0).then_some(port),
     })
 }
 
-/// RFC 3986 `reg-name` without a look at what follows a `%`.
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&byte)
+/// Flags of a byte: where it may be, and whether it must be changed.
+const IN_NAME: u8 = 1;
+const IN_LITERAL: u8 = 2;
+const UPPER: u8 = 4;
+
+/// RFC 3986 `reg-name`, without a look at what follows a `%`, and what is between brackets.
+const FLAGS: [u8; 256] = {
+    const BOTH: &[u8] = b"-._~!$&'()*+,;=";
+
+    let mut flags = [0; 256];
+    let mut byte = 0u8;
+    while byte < 0x80 {
+        if byte.is_ascii_uppercase() {
+            flags[byte as usize] = IN_NAME | IN_LITERAL | UPPER;
+        } else if byte.is_ascii_alphanumeric() {
+            flags[byte as usize] = IN_NAME | IN_LITERAL;
+        }
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < BOTH.len() {
+        flags[BOTH[at] as usize] = IN_NAME | IN_LITERAL;
+        at += 1;
+    }
+    flags[b'%' as usize] = IN_NAME;
+    flags[b':' as usize] = IN_LITERAL;
+    flags
+};
+
+/// Whether there are upper-case letters in `bytes`, all of which must be allowed in `place`.
+fn check_bytes(bytes: &[u8], place: u8) -> Result<bool, InvalidHost> {
+    let mut upper = 0;
+    let mut before = 0;
+    for &byte in bytes {
+        let flags = FLAGS[usize::from(byte)];
+        if flags & place == 0 || (byte == b'.' && before == b'.') {
+            return Err(InvalidHost);
+        }
+        upper |= flags & UPPER;
+        before = byte;
+    }
+    Ok(upper != 0)
 }
 
 /// A port; nothing after the colon is no port.
@@ -81,14 +117,6 @@ fn parse_port(digits: &[u8]) -> Result<u16, InvalidHost> {
             .checked_add(u16::from(byte - b'0'))
             .ok_or(InvalidHost)
     })
-}
-
-fn lower(name: &[u8]) -> Cow<'_, [u8]> {
-    if name.iter().any(u8::is_ascii_uppercase) {
-        Cow::Owned(name.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(name)
-    }
 }
 
 #[cfg(test)]

@@ -98,63 +98,63 @@ impl Known {
     /// What `name` is, in whatever case it is written.
     #[must_use]
     pub fn from_name(name: &[u8]) -> Self {
-        // Length and first letter leave one or two candidates.
+        // Length and first letter leave one or two candidates, and most clients spell them
+        // the usual way.
         let Some(first) = name.first() else {
             return Self::Other;
         };
-        let candidates: &[(&[u8], Self)] = match (name.len(), first | 0x20) {
-            (2, b't') => &[(b"te", Self::Te)],
-            (3, b'v') => &[(b"via", Self::Via)],
-            (4, b'd') => &[(b"date", Self::Date)],
-            (4, b'h') => &[(b"host", Self::Host)],
-            (5, b'd') => &[(b"depth", Self::Depth)],
-            (5, b'p') => &[(b"proxy", Self::Proxy)],
-            (5, b'r') => &[(b"range", Self::Range)],
-            (6, b'a') => &[(b"accept", Self::Accept)],
-            (6, b'c') => &[(b"cookie", Self::Cookie)],
-            (6, b'e') => &[(b"expect", Self::Expect)],
-            (6, b'o') => &[(b"origin", Self::Origin)],
-            (6, b'p') => &[(b"pragma", Self::Pragma)],
-            (7, b'r') => &[(b"referer", Self::Referer)],
-            (7, b't') => &[(b"trailer", Self::Trailer)],
-            (7, b'u') => &[(b"upgrade", Self::Upgrade)],
-            (8, b'i') => &[(b"if-match", Self::IfMatch), (b"if-range", Self::IfRange)],
-            (9, b'f') => &[(b"forwarded", Self::Forwarded)],
-            (9, b'o') => &[(b"overwrite", Self::Overwrite)],
-            (9, b'x') => &[(b"x-real-ip", Self::XRealIp)],
-            (10, b'c') => &[(b"connection", Self::Connection)],
-            (10, b'k') => &[(b"keep-alive", Self::KeepAlive)],
-            (10, b'u') => &[(b"user-agent", Self::UserAgent)],
-            (11, b'd') => &[(b"destination", Self::Destination)],
-            (12, b'c') => &[(b"content-type", Self::ContentType)],
-            (12, b'x') => &[(b"x-request-id", Self::XRequestId)],
-            (13, b'a') => &[(b"authorization", Self::Authorization)],
-            (13, b'c') => &[
-                (b"content-range", Self::ContentRange),
-                (b"cache-control", Self::CacheControl),
-            ],
-            (13, b'i') => &[(b"if-none-match", Self::IfNoneMatch)],
-            (14, b'a') => &[(b"accept-charset", Self::AcceptCharset)],
-            (14, b'c') => &[(b"content-length", Self::ContentLength)],
-            (15, b'a') => &[
-                (b"accept-encoding", Self::AcceptEncoding),
-                (b"accept-language", Self::AcceptLanguage),
-            ],
-            (15, b'x') => &[(b"x-forwarded-for", Self::XForwardedFor)],
-            (16, b'c') => &[(b"content-encoding", Self::ContentEncoding)],
-            (16, b'p') => &[(b"proxy-connection", Self::ProxyConnection)],
-            (16, b'x') => &[(b"x-forwarded-host", Self::XForwardedHost)],
-            (17, b'i') => &[(b"if-modified-since", Self::IfModifiedSince)],
-            (17, b't') => &[(b"transfer-encoding", Self::TransferEncoding)],
-            (17, b'x') => &[(b"x-forwarded-proto", Self::XForwardedProto)],
-            (19, b'i') => &[(b"if-unmodified-since", Self::IfUnmodifiedSince)],
-            (19, b'p') => &[(b"proxy-authorization", Self::ProxyAuthorization)],
+        let candidates: &[Self] = match (name.len(), first | 0x20) {
+            (2, b't') => &[Self::Te],
+            (3, b'v') => &[Self::Via],
+            (4, b'd') => &[Self::Date],
+            (4, b'h') => &[Self::Host],
+            (5, b'd') => &[Self::Depth],
+            (5, b'p') => &[Self::Proxy],
+            (5, b'r') => &[Self::Range],
+            (6, b'a') => &[Self::Accept],
+            (6, b'c') => &[Self::Cookie],
+            (6, b'e') => &[Self::Expect],
+            (6, b'o') => &[Self::Origin],
+            (6, b'p') => &[Self::Pragma],
+            (7, b'r') => &[Self::Referer],
+            (7, b't') => &[Self::Trailer],
+            (7, b'u') => &[Self::Upgrade],
+            (8, b'i') => &[Self::IfMatch, Self::IfRange],
+            (9, b'f') => &[Self::Forwarded],
+            (9, b'o') => &[Self::Overwrite],
+            (9, b'x') => &[Self::XRealIp],
+            (10, b'c') => &[Self::Connection],
+            (10, b'k') => &[Self::KeepAlive],
+            (10, b'u') => &[Self::UserAgent],
+            (11, b'd') => &[Self::Destination],
+            (12, b'c') => &[Self::ContentType],
+            (12, b'x') => &[Self::XRequestId],
+            (13, b'a') => &[Self::Authorization],
+            (13, b'c') => &[Self::ContentRange, Self::CacheControl],
+            (13, b'i') => &[Self::IfNoneMatch],
+            (14, b'a') => &[Self::AcceptCharset],
+            (14, b'c') => &[Self::ContentLength],
+            (15, b'a') => &[Self::AcceptEncoding, Self::AcceptLanguage],
+            (15, b'x') => &[Self::XForwardedFor],
+            (16, b'c') => &[Self::ContentEncoding],
+            (16, b'p') => &[Self::ProxyConnection],
+            (16, b'x') => &[Self::XForwardedHost],
+            (17, b'i') => &[Self::IfModifiedSince],
+            (17, b't') => &[Self::TransferEncoding],
+            (17, b'x') => &[Self::XForwardedProto],
+            (19, b'i') => &[Self::IfUnmodifiedSince],
+            (19, b'p') => &[Self::ProxyAuthorization],
             _ => return Self::Other,
         };
-        let found = candidates
+        let is_it = |known: &&Self| {
+            let usual = known.name().as_bytes();
+            name == usual || name.eq_ignore_ascii_case(usual)
+        };
+        candidates
             .iter()
-            .find(|(text, _)| name.eq_ignore_ascii_case(text));
-        found.map_or(Self::Other, |(_, known)| *known)
+            .find(is_it)
+            .copied()
+            .unwrap_or(Self::Other)
     }
 
     /// The name in its usual spelling; empty for [`Known::Other`].

@@ -113,7 +113,15 @@ impl RequestLine {
         pos: &mut usize,
         head: &mut Head,
     ) -> Result<(), Refusal> {
-        while let Some(&byte) = window.get(*pos) {
+        loop {
+            let rest = window.get(*pos..).unwrap_or_default();
+            let is_special = |&byte: &u8| URI[usize::from(byte)] != UriByte::Plain;
+            let run = rest.iter().position(is_special).unwrap_or(rest.len());
+            *pos += run;
+            self.after_slash &= run == 0;
+            let Some(&byte) = rest.get(run) else {
+                return Ok(());
+            };
             let was_after_slash = std::mem::replace(&mut self.after_slash, false);
             match URI[usize::from(byte)] {
                 UriByte::Plain => {}
@@ -148,7 +156,6 @@ impl RequestLine {
             }
             *pos += 1;
         }
-        Ok(())
     }
 
     /// Reads a query, or a fragment, of which only its end matters.
@@ -158,7 +165,19 @@ impl RequestLine {
         pos: &mut usize,
         head: &mut Head,
     ) -> Result<(), Refusal> {
-        while let Some(&byte) = window.get(*pos) {
+        loop {
+            let rest = window.get(*pos..).unwrap_or_default();
+            let is_special = |&byte: &u8| {
+                !matches!(
+                    URI[usize::from(byte)],
+                    UriByte::Plain | UriByte::Slash | UriByte::Dot | UriByte::Percent
+                )
+            };
+            let run = rest.iter().position(is_special).unwrap_or(rest.len());
+            *pos += run;
+            let Some(&byte) = rest.get(run) else {
+                return Ok(());
+            };
             match URI[usize::from(byte)] {
                 UriByte::Hash if !self.in_fragment => {
                     head.target.query = head.target.query.map(|query| query.to(*pos));
@@ -176,7 +195,6 @@ impl RequestLine {
                 _ => *pos += 1,
             }
         }
-        Ok(())
     }
 
     fn begin_fragment(&mut self, pos: &mut usize, head: &mut Head) {
