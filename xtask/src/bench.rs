@@ -178,7 +178,13 @@ impl Plan {
             "tree with them, KiB",
         ]);
         for contestant in &self.contestants {
-            let held = idle::measure(contestant, self.connections)?;
+            let held = match idle::measure(contestant, self.connections) {
+                Ok(held) => held,
+                Err(sentence) => {
+                    eprintln!("{} is left out: {sentence}", contestant.name);
+                    continue;
+                }
+            };
             table.add(vec![
                 Cell::Text(contestant.name.to_owned()),
                 Cell::number(Some(held.bytes_each), 0),

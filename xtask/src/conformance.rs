@@ -13,6 +13,9 @@ use crate::server_binary::{self, repository};
 /// The program that runs files of the suite, seen from the repository.
 const RUNNER: &str = "../shared/conformance/run";
 
+/// The list beside the runner of the files that may be run: `area<TAB>file`.
+const OPEN: &str = "open.tsv";
+
 /// The list of known differences: `file<TAB>failing checks<TAB>reason`, `*` for all of them.
 const KNOWN: &str = "docs/known_differences.tsv";
 
@@ -32,6 +35,12 @@ pub(crate) fn run(arguments: &mut Arguments) -> Outcome {
         println!("conformance: no {}; nothing to run", runner.display());
         return Ok(());
     }
+    let open = fs::read_to_string(runner.with_file_name(OPEN)).unwrap_or_default();
+    if let Some(name) = names.iter().find(|name| !is_open(&open, name)) {
+        return Err(format!(
+            "{name} is not in {OPEN}: it is kept for acceptance, unread and unrun"
+        ));
+    }
     let mut command = Command::new(runner);
     command
         .args(["--suite", &suite, "--area", &area, "-j", "2", "--bin"])
@@ -46,6 +55,13 @@ pub(crate) fn run(arguments: &mut Arguments) -> Outcome {
         0 => Ok(()),
         count => Err(format!("{count} files differ from {KNOWN}")),
     }
+}
+
+/// Whether the file `name`, with or without its `.t`, is in the list `open`.
+fn is_open(open: &str, name: &str) -> bool {
+    let name = name.strip_suffix(".t").unwrap_or(name);
+    open.lines()
+        .any(|line| line.split('\t').nth(1) == Some(name))
 }
 
 /// How one file of the suite ended.
@@ -161,6 +177,13 @@ mod tests {
         assert!(parse_ending("pass http  range  31/31  0.4s  ").is_some_and(|e| !e.is_failed));
         assert_eq!(parse_ending("skip http  range  0/0  0.4s  "), None);
         assert_eq!(parse_ending("TOTAL        files   1 of   1 pass"), None);
+    }
+
+    #[test]
+    fn only_open_files_are_run() {
+        let open = "# area\tfile\nstatic\tindex\n";
+        assert!(is_open(open, "index") && is_open(open, "index.t"));
+        assert!(!is_open(open, "inde") && !is_open(open, "static") && !is_open("", "index"));
     }
 
     #[test]

@@ -151,7 +151,7 @@ fn h2o_conf(row: &Row, place: &str, port: u16) -> String {
         String::new()
     };
     format!(
-        "num-threads: 1\nerror-log: {place}/logs/error.log\n{log}\
+        "num-threads: 1\nmax-connections: 20000\nerror-log: {place}/logs/error.log\n{log}\
          listen:\n  host: 127.0.0.1\n  port: {port}\n\
          hosts:\n  default:\n    paths:\n      /:\n        file.dir: {place}/html\n\
          http1-request-timeout: 600\n"
