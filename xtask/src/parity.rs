@@ -72,7 +72,7 @@ fn read(path: &Path) -> Result<Vec<Theirs>, String> {
     Ok(lines.map(row).collect())
 }
 
-/// `text` as words between commas, with "if in location" told as the `if` it is.
+/// The words of `text` between commas.
 fn words(text: &str) -> BTreeSet<String> {
     text.split(',')
         .map(str::trim)
