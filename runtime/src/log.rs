@@ -1,0 +1,65 @@
+//! Logs: where lines go, and the error log.
+//!
+//! A line of an access log waits until the end of the turn, so that the lines of one turn take
+//! one system call; it never delays or fails the request that it is about. A line of an error
+//! log is written at once.
+
+mod file;
+mod logger;
+mod memory;
+mod syslog;
+
+pub use file::{LogFile, LogOptions};
+pub use logger::{Format, Level, Logger, UnknownLevel};
+pub use memory::MemoryLog;
+pub use syslog::{Syslog, SyslogAddress, SyslogOptions};
+
+pub(crate) use file::flush_turn;
+
+use crate::clock::Millis;
+use crate::worker::Worker;
+use std::rc::Rc;
+
+/// Where lines of a log go.
+#[derive(Clone)]
+pub enum LogSink {
+    /// A file.
+    File(Rc<LogFile>),
+    /// A syslog server.
+    Syslog(Rc<Syslog>),
+    /// A ring in memory.
+    Memory(Rc<MemoryLog>),
+}
+
+impl LogSink {
+    /// Writes one line, given without its end. `level` is for syslog alone, which uses the
+    /// one it was configured with for `None`.
+    pub fn write(&self, level: Option<Level>, line: &[u8]) {
+        match self {
+            Self::File(file) => file.append(line),
+            Self::Syslog(syslog) => syslog.send(level, line),
+            Self::Memory(memory) => memory.append(line),
+        }
+    }
+
+    /// As [`Self::write`], and does not wait for the end of the turn.
+    pub fn write_now(&self, level: Option<Level>, line: &[u8]) {
+        match self {
+            Self::File(file) => file.write_now(line),
+            Self::Syslog(syslog) => syslog.send(level, line),
+            Self::Memory(memory) => memory.append(line),
+        }
+    }
+
+    /// Writes out what waits.
+    pub fn flush(&self) {
+        if let Self::File(file) = self {
+            file.flush();
+        }
+    }
+}
+
+/// The monotonic clock, of the worker if there is one.
+fn now() -> Millis {
+    Worker::try_current().map_or_else(sys::clock::monotonic_ms, |worker| worker.now())
+}

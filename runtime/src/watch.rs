@@ -1,0 +1,70 @@
+//! Descriptors that are not connections: a channel to the master, a signal pipe, a netlink
+//! socket. Whoever watches one is called while it is readable.
+
+use crate::slots::Token;
+use crate::table::{Key, Table};
+use crate::worker::Worker;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use sys::epoll::Interest;
+
+/// Name of a watched descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchId(Key);
+
+pub(crate) struct Watched {
+    fd: Rc<OwnedFd>,
+    on_readable: Rc<dyn Fn()>,
+}
+
+pub(crate) type Watches = Table<Watched>;
+
+impl Worker {
+    /// Calls `on_readable` in every turn in which `fd` is readable, until [`Worker::unwatch`].
+    /// A caller that reads from it keeps a share of it: `fd` may be an `Rc<OwnedFd>`.
+    ///
+    /// # Errors
+    ///
+    /// `PermissionDenied` for a plain file, which is always readable.
+    pub fn watch(
+        &self,
+        fd: impl Into<Rc<OwnedFd>>,
+        on_readable: Rc<dyn Fn()>,
+    ) -> io::Result<WatchId> {
+        let fd = fd.into();
+        let key = self.watches.borrow_mut().insert(Watched {
+            fd: Rc::clone(&fd),
+            on_readable,
+        });
+        let token = Token::watch(key);
+        match self.epoll.add(fd.as_fd(), Interest::READABLE, token.into()) {
+            Ok(()) => Ok(WatchId(key)),
+            Err(error) => {
+                self.watches.borrow_mut().remove(key);
+                Err(error)
+            }
+        }
+    }
+
+    /// Stops watching and gives up the worker's share of the descriptor.
+    pub fn unwatch(&self, id: WatchId) {
+        let watched = self.watches.borrow_mut().remove(id.0);
+        if let Some(watched) = watched {
+            // It may stay open elsewhere, so that closing our share would not take it out.
+            let _ = self.epoll.remove(watched.fd.as_fd());
+        }
+    }
+
+    pub(crate) fn call_watcher(&self, key: Key) {
+        let on_readable = {
+            let mut watches = self.watches.borrow_mut();
+            watches
+                .get(key)
+                .map(|watched| Rc::clone(&watched.on_readable))
+        };
+        if let Some(on_readable) = on_readable {
+            self.guard(|| on_readable());
+        }
+    }
+}
