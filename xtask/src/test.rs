@@ -136,14 +136,16 @@ fn run_tests() -> Result<(Totals, bool), String> {
     Ok((totals, status.success()))
 }
 
-/// Whether a line of `cargo test --quiet` tells nothing: blank, a row of dots, a count to come.
+/// Whether a line of `cargo test --quiet` tells nothing: blank, a row of dots, a count to come,
+/// or a success told by a test program of its own kind.
 fn is_noise(line: &str) -> bool {
     let is_dots = line
         .split(' ')
         .next()
         .is_some_and(|dots| dots.chars().all(|c| c == '.'));
-    is_dots
-        || (line.starts_with("running ") && (line.ends_with(" tests") || line.ends_with(" test")))
+    let is_count = line.starts_with("running ") && line.trim_end_matches('s').ends_with(" test");
+    let is_success = line.starts_with("test ") && line.ends_with(" ... ok");
+    is_dots || is_count || is_success || line.starts_with("all doctests ran in ")
 }
 
 impl Totals {
