@@ -11,8 +11,8 @@ pub use confine::{
     set_open_files_limit, set_priority,
 };
 pub use control::{
-    change_directory, id, is_alive, online_cpus, page_size, parent_id, send_signal, set_umask,
-    start_session,
+    change_directory, id, is_alive, is_running, online_cpus, page_size, parent_id, send_signal,
+    set_umask, start_session,
 };
 pub use execute::{execute, keep_over_exec, replace_descriptor};
 pub use fork::{Fork, Reaped, end_now, fork, reap};

@@ -36,6 +36,17 @@ pub fn is_alive(pid: u32) -> bool {
     }
 }
 
+/// Whether the process `pid` still runs: an ended one that was not reaped does not.
+#[must_use]
+pub fn is_running(pid: u32) -> bool {
+    is_alive(pid)
+        && std::fs::read(format!("/proc/{pid}/stat")).map_or(true, |stat| {
+            // The state follows the name, which is in brackets and may hold anything.
+            let after_name = stat.iter().rposition(|&byte| byte == b')').unwrap_or(0);
+            !matches!(stat.get(after_name + 2), Some(b'Z' | b'X'))
+        })
+}
+
 fn raw_kill(pid: u32, signal: libc::c_int) -> io::Result<()> {
     // 0 and what is negative as a pid_t address whole groups of processes.
     let pid: libc::pid_t = fit(pid)?;

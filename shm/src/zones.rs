@@ -1,0 +1,158 @@
+//! The zones of a configuration, and what of them outlives a reload.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+
+use crate::zone::Zone;
+
+/// All zones of one configuration by name.
+///
+/// A reload asks [`Zones::successor`] for the next registry and fills it in: zones of the same
+/// name, kind and size are taken over with what is in them, others are made. If the reload fails,
+/// the successor is dropped and nothing has changed.
+#[derive(Debug, Default)]
+pub struct Zones {
+    current: RefCell<BTreeMap<String, Rc<Zone>>>,
+    previous: BTreeMap<String, Rc<Zone>>,
+}
+
+impl Zones {
+    /// No zones, and none to take over.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The registry of the next configuration, which may take over zones of this one.
+    #[must_use]
+    pub fn successor(&self) -> Self {
+        Self {
+            current: RefCell::default(),
+            previous: self.current.borrow().clone(),
+        }
+    }
+
+    /// The zone `name`: the one of this configuration, else that of the last one, else a new one.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` when this configuration has the name already with another kind or size, else
+    /// what [`Zone::new`] says.
+    pub fn get_or_create(
+        &self,
+        name: &str,
+        kind: &'static str,
+        size: usize,
+    ) -> io::Result<Rc<Zone>> {
+        // A zone's size is whole pages of memory.
+        let fits = |zone: &Zone| {
+            zone.kind() == kind && zone.size() >= size && zone.size() - size < crate::slab::PAGE
+        };
+        if let Some(zone) = self.get(name) {
+            return if fits(&zone) {
+                Ok(zone)
+            } else {
+                Err(io::ErrorKind::AlreadyExists.into())
+            };
+        }
+        let zone = match self.previous.get(name) {
+            Some(zone) if fits(zone) => Rc::clone(zone),
+            _ => Rc::new(Zone::new(name, kind, size)?),
+        };
+        self.current
+            .borrow_mut()
+            .insert(name.to_owned(), Rc::clone(&zone));
+        Ok(zone)
+    }
+
+    /// The zone `name` of this configuration.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Rc<Zone>> {
+        self.current.borrow().get(name).cloned()
+    }
+
+    /// Forgets the zones of the last configuration that were not taken over. Their memory goes once
+    /// nobody holds them; processes that were started with them keep theirs.
+    pub fn settle(&mut self) {
+        self.previous.clear();
+    }
+
+    /// Takes every lock away from the process `pid`, which has ended. Returns the names of the
+    /// zones that it had locked.
+    pub fn force_unlock(&self, pid: u32) -> Vec<String> {
+        let current = self.current.borrow();
+        let zones = current.values().chain(self.previous.values());
+        zones
+            .filter(|zone| zone.force_unlock(pid))
+            .map(|zone| zone.name().to_owned())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: usize = 40_000;
+
+    #[test]
+    fn zones_are_kept_when_name_kind_and_size_match() {
+        let old = Zones::new();
+        let a = old.get_or_create("a", "limit_req", SIZE).unwrap();
+        let b = old.get_or_create("b", "limit_req", SIZE).unwrap();
+        let c = old.get_or_create("c", "limit_req", SIZE).unwrap();
+
+        let new = old.successor();
+        assert!(Rc::ptr_eq(
+            &a,
+            &new.get_or_create("a", "limit_req", SIZE).unwrap()
+        ));
+        assert!(!Rc::ptr_eq(
+            &b,
+            &new.get_or_create("b", "limit_req", SIZE * 2).unwrap()
+        ));
+        assert!(!Rc::ptr_eq(
+            &c,
+            &new.get_or_create("c", "limit_conn", SIZE).unwrap()
+        ));
+        assert!(
+            Rc::ptr_eq(&b, &old.get("b").unwrap()),
+            "the old registry is untouched"
+        );
+    }
+
+    #[test]
+    fn one_name_is_one_zone() {
+        let zones = Zones::new();
+        let a = zones.get_or_create("a", "k", SIZE).unwrap();
+        assert!(Rc::ptr_eq(
+            &a,
+            &zones.get_or_create("a", "k", SIZE).unwrap()
+        ));
+        assert_eq!(
+            zones.get_or_create("a", "k", SIZE * 2).unwrap_err().kind(),
+            io::ErrorKind::AlreadyExists
+        );
+        assert_eq!(
+            zones.get_or_create("a", "other", SIZE).unwrap_err().kind(),
+            io::ErrorKind::AlreadyExists
+        );
+        assert_eq!(
+            zones.get_or_create("b", "k", 100).unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
+    }
+
+    #[test]
+    fn settling_frees_what_nobody_took_over() {
+        let old = Zones::new();
+        let weak = Rc::downgrade(&old.get_or_create("a", "k", SIZE).unwrap());
+        let mut new = old.successor();
+        drop(old);
+        assert!(weak.upgrade().is_some());
+        new.settle();
+        assert!(weak.upgrade().is_none());
+    }
+}
