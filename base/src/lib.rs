@@ -1,4 +1,8 @@
 //! Byte strings, units, dates and tables: what every layer may use. No I/O, no clock.
 #![forbid(unsafe_code)]
+
+pub mod bytes;
+pub mod cidr;
+pub mod date;
 pub mod escape;
 pub mod units;
