@@ -1,2 +1,27 @@
-//! What the engines share: directives, settings, variables, templates, zones.
+//! What the engines share: directives and their settings, inheritance between
+//! levels, variables, templates and patterns.
+//!
+//! Nothing here knows HTTP, stream or mail; an engine brings its own levels,
+//! its own session type and its own module list.
 #![forbid(unsafe_code)]
+
+pub mod address;
+pub mod context;
+pub mod directive;
+pub mod error_log;
+pub mod line;
+pub mod log_target;
+pub mod pattern;
+pub mod setting;
+pub mod slot;
+pub mod template;
+pub mod variable;
+
+pub use context::{Arity, Contexts};
+pub use directive::Directive;
+pub use line::{Line, Loading, Refused};
+pub use pattern::Pattern;
+pub use setting::Setting;
+pub use slot::{Level, SettingsTable, Slot};
+pub use template::Template;
+pub use variable::VariableId;

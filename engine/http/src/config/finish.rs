@@ -1,0 +1,215 @@
+//! The end of a load: inherit, check, freeze.
+
+use super::addresses;
+use super::arena::{Arena, Entries};
+use super::generation::{Generation, Location, Server};
+use super::listen::{Listen, Listens};
+use super::location_name::LocationName;
+use super::location_tree::LocationTree;
+use super::pipeline::Pipeline;
+use super::registry::Registry;
+use crate::core::names::NAMES;
+use crate::variable;
+use engine::address::Address;
+use engine::{Contexts, Loading, SettingsTable};
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+
+/// What a module's `finish` may look at and change, after inheritance.
+pub struct Finishing<'a> {
+    /// All levels, with inherited settings.
+    pub arena: &'a mut Arena,
+    /// The load.
+    pub loading: &'a mut Loading,
+}
+
+impl Finishing<'_> {
+    /// The settings of `slot` at every level.
+    pub fn each<S>(
+        &mut self,
+        slot: &engine::Slot<S>,
+        mut visit: impl FnMut(&mut S, &mut Loading, &LocationName),
+    ) {
+        for level in &mut self.arena.levels {
+            if let Some(settings) = slot.edit(&mut level.location) {
+                visit(settings, self.loading, &level.name);
+            }
+        }
+    }
+}
+
+/// Makes a generation of what was read; `None` when there are errors.
+pub fn finish(loading: &mut Loading, registry: &Registry) -> Option<Rc<Generation>> {
+    let mut arena: Arena = loading.take_shared();
+    arena.inherit(registry);
+    for module in &registry.modules {
+        let Some(finish) = module.finish else {
+            continue;
+        };
+        let mut finishing = Finishing {
+            arena: &mut arena,
+            loading: &mut *loading,
+        };
+        if let Err(refused) = finish(&mut finishing) {
+            loading
+                .errors
+                .push(conf::Error::new(conf::Level::Emerg, refused.message()));
+        }
+    }
+    let variables = match variable::bind(loading) {
+        Ok(variables) => variables,
+        Err(unknown) => {
+            let errors = unknown
+                .iter()
+                .map(|r| conf::Error::new(conf::Level::Emerg, r.message()));
+            loading.errors.extend(errors);
+            Vec::new()
+        }
+    };
+    let listens = listens_with_defaults(&arena, loading);
+    let main = freeze(std::mem::take(&mut arena.main));
+    let (levels, servers) = freeze_levels(arena, registry, loading);
+    let by_level: HashMap<u32, Rc<Server>> = servers
+        .iter()
+        .map(|(id, server)| (*id, Rc::clone(server)))
+        .collect();
+    let sockets = addresses::group(&listens, &by_level, loading);
+    if loading.errors.iter().any(|error| error.level.is_fatal()) {
+        return None;
+    }
+    Some(Rc::new(Generation {
+        main,
+        servers: servers.into_iter().map(|(_, server)| server).collect(),
+        sockets,
+        variables,
+        levels,
+        kept_state: registry.kept_state().to_vec(),
+        modules: registry.modules.clone(),
+    }))
+}
+
+fn freeze(entries: Entries) -> SettingsTable {
+    SettingsTable::freeze(entries.into_iter().flatten())
+}
+
+/// A server without `listen` listens on port 80, without root's rights on port 8000.
+fn listens_with_defaults(arena: &Arena, loading: &mut Loading) -> Vec<Listen> {
+    let mut listens: Listens = loading.take_shared();
+    let port = if sys::user::effective_user() == 0 {
+        80
+    } else {
+        8000
+    };
+    for &server in &arena.servers {
+        if !listens.all.iter().any(|listen| listen.server == server) {
+            listens.all.push(Listen {
+                address: Address::Ip(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
+                server,
+                is_default: false,
+                proxy_protocol: false,
+                options: sys::socket::ListenOptions::default(),
+                has_options: false,
+                binds: false,
+                position: arena.levels[server as usize].position,
+            });
+        }
+    }
+    // The order of servers in the file decides which is the default of an address.
+    listens.all.sort_by_key(|listen| listen.server);
+    listens.all
+}
+
+type Servers = Vec<(u32, Rc<Server>)>;
+
+fn freeze_levels(
+    mut arena: Arena,
+    registry: &Registry,
+    loading: &mut Loading,
+) -> (Vec<Rc<Location>>, Servers) {
+    let trees: Vec<LocationTree> = (0..arena.levels.len())
+        .map(|id| tree_of(&arena, id, loading))
+        .collect();
+    let named: HashMap<u32, HashMap<Vec<u8>, u32>> = arena
+        .servers
+        .iter()
+        .map(|&id| (id, named_of(&arena, id, loading)))
+        .collect();
+    let server_ids = std::mem::take(&mut arena.servers);
+    let mut levels = Vec::new();
+    let mut server_tables = HashMap::new();
+    for ((level, nested), id) in arena.levels.into_iter().zip(trees).zip(0..) {
+        let settings = freeze(level.location);
+        if level.context == Contexts::SERVER {
+            server_tables.insert(id, freeze(level.server));
+        }
+        levels.push(Rc::new(Location {
+            id,
+            text: level.name.text(),
+            is_unnamed: matches!(level.name, LocationName::Unnamed),
+            name: level.name,
+            pipeline: Pipeline::compile(registry, &settings),
+            settings,
+            nested,
+        }));
+    }
+    let servers = server_ids
+        .into_iter()
+        .map(|id| {
+            let settings = server_tables.remove(&id).unwrap_or_default();
+            let names = NAMES.of(&settings).names.to_vec();
+            let root = Rc::clone(&levels[id as usize]);
+            let named = named.get(&id).cloned().unwrap_or_default();
+            (
+                id,
+                Rc::new(Server {
+                    settings,
+                    root,
+                    names,
+                    named,
+                }),
+            )
+        })
+        .collect();
+    (levels, servers)
+}
+
+fn tree_of(arena: &Arena, id: usize, loading: &mut Loading) -> LocationTree {
+    let mut tree = LocationTree::default();
+    for &child in &arena.levels[id].children {
+        let level = &arena.levels[child as usize];
+        let added = match &level.name {
+            LocationName::Unnamed | LocationName::Named(_) => true,
+            LocationName::Exact(uri) => tree.add_exact(uri, child),
+            LocationName::Prefix { prefix, is_final } => tree.add_prefix(prefix, child, *is_final),
+            LocationName::Pattern(pattern) => {
+                tree.add_pattern(pattern.clone(), child);
+                true
+            }
+        };
+        if !added {
+            duplicate(loading, level.position, &level.name);
+        }
+    }
+    tree.link();
+    tree
+}
+
+fn named_of(arena: &Arena, id: u32, loading: &mut Loading) -> HashMap<Vec<u8>, u32> {
+    let mut named = HashMap::new();
+    for &child in &arena.levels[id as usize].children {
+        let level = &arena.levels[child as usize];
+        if let LocationName::Named(name) = &level.name
+            && named.insert(name.clone(), child).is_some()
+        {
+            duplicate(loading, level.position, &level.name);
+        }
+    }
+    named
+}
+
+fn duplicate(loading: &mut Loading, position: conf::Position, name: &LocationName) {
+    let text = name.text();
+    let message = format!("duplicate location \"{}\"", String::from_utf8_lossy(&text));
+    loading.errors.push(conf::Error::emerg(position, message));
+}

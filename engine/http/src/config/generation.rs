@@ -1,0 +1,85 @@
+//! A finished configuration: immutable, held by reference, nothing of it global.
+
+use super::addresses::ListenSocket;
+use super::location_name::LocationName;
+use super::location_tree::LocationTree;
+use super::pipeline::Pipeline;
+use super::server_names::ServerName;
+use crate::variable::Entry;
+use engine::SettingsTable;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// One loaded `http` block.
+pub struct Generation {
+    /// Settings of the block as a whole.
+    pub main: SettingsTable,
+    /// Servers in the order of the file.
+    pub servers: Vec<Rc<Server>>,
+    /// Sockets to listen on, with the servers behind each address.
+    pub sockets: Vec<Rc<ListenSocket>>,
+    /// Variables by number.
+    pub variables: Vec<Entry>,
+    pub(super) levels: Vec<Rc<Location>>,
+    pub(super) kept_state: Vec<bool>,
+    pub(super) modules: Vec<&'static crate::Module>,
+}
+
+impl Generation {
+    /// The level with number `id`, as [`engine::Line::open_level`] gave it.
+    pub fn level(&self, id: u32) -> &Rc<Location> {
+        &self.levels[id as usize]
+    }
+
+    /// All levels.
+    pub fn levels(&self) -> &[Rc<Location>] {
+        &self.levels
+    }
+
+    /// Whether request slot `index` outlives redirections.
+    pub fn keeps_state(&self, index: usize) -> bool {
+        self.kept_state.get(index).copied().unwrap_or(false)
+    }
+
+    /// The modules, in order.
+    pub fn modules(&self) -> &[&'static crate::Module] {
+        &self.modules
+    }
+}
+
+/// A `server` block.
+pub struct Server {
+    /// Settings of the server.
+    pub settings: SettingsTable,
+    /// Its own level, from which locations inherit.
+    pub root: Rc<Location>,
+    /// Its names; the first is the one that redirects use.
+    pub names: Vec<ServerName>,
+    /// Locations `@name`.
+    pub named: HashMap<Vec<u8>, u32>,
+}
+
+impl Server {
+    /// The name used where the server must name itself: `$server_name`.
+    pub fn name(&self) -> &[u8] {
+        self.names.first().map_or(b"", ServerName::text)
+    }
+}
+
+/// A level that can serve a request: `location`, the server's own, `if`, `limit_except`.
+pub struct Location {
+    /// Number of the level.
+    pub id: u32,
+    /// How it is chosen.
+    pub name: LocationName,
+    /// Its name as text, for logs.
+    pub text: Vec<u8>,
+    /// Settings.
+    pub settings: SettingsTable,
+    /// What it does.
+    pub pipeline: Pipeline,
+    /// Locations within.
+    pub nested: LocationTree,
+    /// Whether this is an `if` or `limit_except` block, which has no URI of its own.
+    pub is_unnamed: bool,
+}

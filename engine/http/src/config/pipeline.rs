@@ -1,0 +1,52 @@
+//! What a location does to a request, compiled when the configuration loads.
+
+use super::registry::Registry;
+use crate::module::{Filter, Handler, Phase, Run};
+use engine::SettingsTable;
+
+/// The handlers and filters that one location needs, in the order in which they run.
+#[derive(Default)]
+pub struct Pipeline {
+    phases: [Box<[Run]>; 8],
+    /// Filters in the order of their stages.
+    pub filters: Box<[Filter]>,
+}
+
+impl Pipeline {
+    /// Chooses from all modules what a location with `settings` needs.
+    pub fn compile(registry: &Registry, settings: &SettingsTable) -> Self {
+        let handlers = |phase: Phase| {
+            let modules = registry.modules.iter();
+            let all = modules.flat_map(|module| module.handlers.iter());
+            let wanted = |h: &&Handler| h.phase == phase && (h.is_enabled)(settings);
+            all.filter(wanted).map(|handler| handler.run).collect()
+        };
+        let phases = [
+            Phase::PostRead,
+            Phase::ServerRewrite,
+            Phase::Rewrite,
+            Phase::PreAccess,
+            Phase::Access,
+            Phase::PreContent,
+            Phase::Content,
+            Phase::Log,
+        ]
+        .map(handlers);
+        let modules = registry.modules.iter();
+        let mut filters: Vec<Filter> = modules
+            .flat_map(|module| module.filters.iter())
+            .filter(|filter| (filter.is_enabled)(settings))
+            .copied()
+            .collect();
+        filters.sort_by_key(|filter| filter.stage);
+        Self {
+            phases,
+            filters: filters.into(),
+        }
+    }
+
+    /// The handlers of `phase`.
+    pub fn handlers(&self, phase: Phase) -> &[Run] {
+        &self.phases[phase as usize]
+    }
+}

@@ -1,0 +1,132 @@
+//! Names of servers, and which server a Host leads to.
+
+use super::generation::Server;
+use engine::Pattern;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// One argument of `server_name`.
+#[derive(Clone, Debug)]
+pub enum ServerName {
+    /// `example.com`
+    Exact(Vec<u8>),
+    /// `*.example.com`; with `bare`, `.example.com`, which means the name itself too.
+    Leading {
+        /// As written.
+        text: Vec<u8>,
+        /// What follows the asterisk, with its dot.
+        suffix: Vec<u8>,
+        /// Whether the name without a label in front matches too.
+        bare: bool,
+    },
+    /// `www.example.*`
+    Trailing {
+        /// As written.
+        text: Vec<u8>,
+        /// What precedes the asterisk, with its dot.
+        prefix: Vec<u8>,
+    },
+    /// `~regex`
+    Pattern(Vec<u8>, Pattern),
+}
+
+impl ServerName {
+    /// The name for `$server_name` and redirects.
+    pub fn text(&self) -> &[u8] {
+        match self {
+            Self::Exact(text) | Self::Trailing { text, .. } | Self::Pattern(text, _) => text,
+            Self::Leading {
+                text, bare: false, ..
+            } => text,
+            // nginx calls a server ".example.com" by the name without the dot.
+            Self::Leading {
+                text, bare: true, ..
+            } => &text[1..],
+        }
+    }
+}
+
+/// The servers behind one address.
+#[derive(Default)]
+pub struct NameTable {
+    exact: HashMap<Box<[u8]>, Rc<Server>>,
+    leading: HashMap<Box<[u8]>, Rc<Server>>,
+    trailing: HashMap<Box<[u8]>, Rc<Server>>,
+    patterns: Vec<(Pattern, Rc<Server>)>,
+}
+
+/// Which server a host leads to.
+pub enum NameMatch<'t> {
+    /// This one.
+    Server(&'t Rc<Server>),
+    /// This one, chosen by a pattern whose captures the request shall keep.
+    Pattern(&'t Pattern, &'t Rc<Server>),
+    /// None: the default server answers.
+    Default,
+}
+
+impl NameTable {
+    /// Adds a name; `false` when it is taken.
+    pub fn add(&mut self, name: &ServerName, server: &Rc<Server>) -> bool {
+        let server = Rc::clone(server);
+        match name {
+            ServerName::Exact(text) => insert(&mut self.exact, text, server),
+            ServerName::Leading { suffix, bare, .. } => {
+                if *bare && !insert(&mut self.exact, &suffix[1..], Rc::clone(&server)) {
+                    return false;
+                }
+                insert(&mut self.leading, suffix, server)
+            }
+            ServerName::Trailing { prefix, .. } => insert(&mut self.trailing, prefix, server),
+            ServerName::Pattern(_, pattern) => {
+                self.patterns.push((pattern.clone(), server));
+                true
+            }
+        }
+    }
+
+    /// The server for `host`, which is lower case and without port: exact name, longest
+    /// leading wildcard, longest trailing wildcard, first pattern, in this order.
+    pub fn find(&self, host: &[u8]) -> NameMatch<'_> {
+        if let Some(server) = self.exact.get(host) {
+            return NameMatch::Server(server);
+        }
+        let dots = || {
+            host.iter()
+                .enumerate()
+                .filter(|(_, byte)| **byte == b'.')
+                .map(|(at, _)| at)
+        };
+        if !self.leading.is_empty() {
+            let found = dots()
+                .filter(|&at| at > 0)
+                .find_map(|at| self.leading.get(&host[at..]));
+            if let Some(server) = found {
+                return NameMatch::Server(server);
+            }
+        }
+        if !self.trailing.is_empty() {
+            let longest_first = dots().collect::<Vec<_>>().into_iter().rev();
+            let mut inside = longest_first.filter(|at| at + 1 < host.len());
+            if let Some(server) = inside.find_map(|at| self.trailing.get(&host[..=at])) {
+                return NameMatch::Server(server);
+            }
+        }
+        let pattern = self
+            .patterns
+            .iter()
+            .find(|(p, _)| p.is_match(host).unwrap_or(false));
+        match pattern {
+            Some((pattern, server)) => NameMatch::Pattern(pattern, server),
+            None => NameMatch::Default,
+        }
+    }
+}
+
+fn insert(map: &mut HashMap<Box<[u8]>, Rc<Server>>, key: &[u8], server: Rc<Server>) -> bool {
+    if map.contains_key(key) {
+        return false;
+    }
+    map.insert(key.into(), server);
+    true
+}

@@ -1,0 +1,113 @@
+//! How a connection ends: parked, lingering, at once, or by a reset.
+
+use super::Connection;
+use crate::core::transfer::TRANSFER;
+use crate::error::{Abort, Error};
+use crate::request::Request;
+use runtime::Class;
+use std::rc::Rc;
+
+/// Milliseconds that an idle connection is left open in a shutdown, so that a request that is
+/// on its way is answered, with `Connection: close`, instead of reset.
+const DRAIN_MILLIS: u64 = 3_000;
+
+/// Bytes read and thrown away at once while lingering.
+const LINGER_READ: usize = 16 << 10;
+
+/// What becomes of a connection after a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It takes the next request.
+    KeepAlive,
+    /// It is closed, once the client has seen the response.
+    Linger,
+    /// It is closed at once.
+    AtOnce,
+    /// The client was too slow: closed, or reset where configured.
+    TimedOut,
+}
+
+impl Ending {
+    /// What follows from a failure.
+    pub fn of(error: &Error) -> Self {
+        match error {
+            Error::Aborted(Abort::TimedOut) => Self::TimedOut,
+            _ => Self::AtOnce,
+        }
+    }
+}
+
+/// Ends the connection of `request`.
+///
+/// A close while the client still sends makes its system throw the response away unread, so
+/// the rest is read for a while first (`lingering_close`).
+pub async fn close(request: &Request, ending: Ending) {
+    let connection = &request.connection;
+    let location = Rc::clone(&request.location);
+    let settings = TRANSFER.of(&location.settings);
+    match ending {
+        Ending::TimedOut if *settings.reset_timedout => {
+            connection.stream.linger_reset();
+        }
+        Ending::Linger => {
+            let is_wanted = match *settings.lingering_close {
+                0 => false,
+                1 => !request.incoming.is_done() || connection.has_unread(),
+                _ => true,
+            };
+            if is_wanted {
+                linger(
+                    connection,
+                    *settings.lingering_time,
+                    *settings.lingering_timeout,
+                )
+                .await;
+            }
+        }
+        Ending::KeepAlive | Ending::AtOnce | Ending::TimedOut => {}
+    }
+}
+
+async fn linger(connection: &Connection, time: u64, timeout: u64) {
+    let worker = &connection.http.worker;
+    let end = worker.now() + time;
+    if connection.stream.shutdown_write().is_err() {
+        return;
+    }
+    connection.stream.set_class(Class::Reading);
+    let mut sink = vec![0; LINGER_READ];
+    while worker.now() < end {
+        match connection.stream.try_read(&mut sink) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                let deadline = (worker.now() + timeout).min(end);
+                connection.stream.set_deadline(Some(deadline));
+                if connection.stream.readable().await.is_err() {
+                    return;
+                }
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+impl Connection {
+    /// Whether bytes arrived that nobody read.
+    fn has_unread(&self) -> bool {
+        !self.pending.borrow().is_empty() || self.stream.is_readable_hint()
+    }
+
+    /// Keeps an idle connection open for a moment in a shutdown.
+    pub(super) fn drain(self: Rc<Self>) {
+        if self.stream.peer_closed() {
+            return;
+        }
+        let settings = TRANSFER.of(&self.servers().default.root.settings);
+        let millis = DRAIN_MILLIS.max(*settings.keepalive_min_timeout);
+        if self.is_drained.replace(true) {
+            return;
+        }
+        self.park(millis);
+    }
+}

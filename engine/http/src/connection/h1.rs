@@ -1,0 +1,181 @@
+//! HTTP/1 over one connection: request after request, until it closes or falls idle.
+
+use super::close::{self, Ending};
+use super::head::{Next, next_request};
+use super::{Connection, writer};
+use crate::core::transfer::{DisabledBrowser, TRANSFER};
+use crate::error::Abort;
+use crate::module::{Phase, Run};
+use crate::phase;
+use crate::request::Request;
+use http1::{Known, Method, Version};
+use runtime::Class;
+use std::rc::Rc;
+
+/// Serves requests until the connection closes or has nothing to do.
+pub async fn serve(connection: Rc<Connection>) {
+    loop {
+        match next_request(&connection).await {
+            Next::Idle => {
+                if connection.flush().await.is_err() {
+                    return;
+                }
+                return idle(&connection);
+            }
+            Next::Closed => return,
+            Next::Request(request) => {
+                if !exchange(&connection, request, None).await {
+                    return;
+                }
+            }
+            Next::Refused(request, status) => {
+                exchange(&connection, request, Some(status)).await;
+                return;
+            }
+        }
+    }
+}
+
+/// Parks the connection, or closes it when it may not stay.
+fn idle(connection: &Rc<Connection>) {
+    let root = &connection.servers().default.root;
+    let settings = TRANSFER.of(&root.settings);
+    let is_new = connection.requests.get() == 0;
+    let timeout = if is_new {
+        *crate::core::client::CLIENT
+            .of(&connection.servers().default.settings)
+            .header_timeout
+    } else {
+        connection
+            .idle_timeout
+            .get()
+            .unwrap_or(*settings.keepalive_timeout)
+    };
+    if connection.http.is_draining.get() {
+        return Rc::clone(connection).drain();
+    }
+    connection.park(timeout);
+}
+
+/// Answers one request. Gives whether the connection can take another.
+async fn exchange(
+    connection: &Rc<Connection>,
+    mut request: Box<Request>,
+    refusal: Option<u16>,
+) -> bool {
+    connection.stream.set_class(Class::Writing);
+    connection.http.count_request();
+    if refusal.is_some() {
+        request.keep_alive.set(false);
+    }
+    let answered = match refusal {
+        None => phase::serve(&mut request).await,
+        Some(status) => phase::refuse(&mut request, status).await,
+    };
+    let sent = match answered {
+        Ok(response) => {
+            decide_keep_alive(&request, response.head.must_close);
+            writer::send(&mut request, response).await
+        }
+        Err(abort) => Err(abort.into()),
+    };
+    let ending = match sent {
+        Ok(()) if request.keep_alive.get() && request.drop_received_body() => Ending::KeepAlive,
+        Ok(()) => Ending::Linger,
+        Err(error) => {
+            request.log(error.level(), &error.to_string());
+            Ending::of(&error)
+        }
+    };
+    log(&mut request);
+    let keeps = matches!(ending, Ending::KeepAlive);
+    if keeps {
+        let settings = TRANSFER.of(&request.location.settings);
+        connection
+            .idle_timeout
+            .set(Some(*settings.keepalive_timeout));
+    } else {
+        close::close(&request, ending).await;
+    }
+    let Request { head, .. } = *request;
+    connection.http.give_head(head);
+    keeps
+}
+
+/// Takes keep-alive away where configuration, age or the response forbid it.
+fn decide_keep_alive(request: &Request, must_close: bool) {
+    if !request.keep_alive.get() {
+        return;
+    }
+    let connection = &request.connection;
+    let settings = TRANSFER.of(&request.location.settings);
+    let age = connection
+        .http
+        .worker
+        .now()
+        .saturating_sub(connection.started);
+    let keeps = !must_close
+        && *settings.keepalive_timeout > 0
+        && !connection.http.is_draining.get()
+        && u64::from(connection.requests.get()) < *settings.keepalive_requests
+        && age < *settings.keepalive_time
+        && !is_disabled_browser(request, &settings.keepalive_disable)
+        && !request.incoming.awaits_continue()
+        && can_keep_body(request);
+    request.keep_alive.set(keeps);
+}
+
+/// A body that is still on its way can be waited out cheaply only if it already arrived;
+/// what has not is drained before the next request, by lingering.
+fn can_keep_body(request: &Request) -> bool {
+    request.incoming.is_done()
+        || !request.connection.pending.borrow().is_empty()
+        || request.body.is_some()
+}
+
+fn is_disabled_browser(request: &Request, disabled: &[DisabledBrowser]) -> bool {
+    if disabled.is_empty() {
+        return false;
+    }
+    let Some(agent) = request.header(Known::UserAgent) else {
+        return false;
+    };
+    let has = |text: &[u8]| memchr::memmem::find(agent, text).is_some();
+    disabled.iter().any(|browser| match browser {
+        DisabledBrowser::Msie6 => {
+            request.head.parsed.method == Method::Post
+                && (has(b"MSIE 4.") || has(b"MSIE 5.") || has(b"MSIE 6."))
+                && !has(b"Opera")
+        }
+        DisabledBrowser::Safari => has(b"Mac OS X") && has(b"Safari/") && !has(b"Chrome/"),
+    })
+}
+
+/// Runs the log phase.
+pub(super) fn log(request: &mut Request) {
+    let location = Rc::clone(&request.location);
+    for handler in location.pipeline.handlers(Phase::Log) {
+        if let Run::Now(run) = handler
+            && let Err(error) = run(request)
+        {
+            request.log(error.level(), &error.to_string());
+        }
+    }
+}
+
+/// Logs a request that ends without an answer.
+pub(super) fn log_unanswered(mut request: Box<Request>, status: u16) {
+    request.sent.status = status;
+    log(&mut request);
+}
+
+/// Whether the response may be framed as HTTP/1.1 has it.
+pub(super) fn speaks_http11(request: &Request) -> bool {
+    request.version() >= Version::Http11
+}
+
+impl From<Abort> for crate::error::Error {
+    fn from(abort: Abort) -> Self {
+        Self::Aborted(abort)
+    }
+}

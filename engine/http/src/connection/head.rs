@@ -1,0 +1,204 @@
+//! Reads a request's head and routes it to its server.
+
+use super::Connection;
+use crate::config::server_names::NameMatch;
+use crate::core::client::CLIENT;
+use crate::error::{Abort, Error};
+use crate::request::{Request, RequestHead};
+use crate::request_body::Incoming;
+use http1::{Progress, RequestParser};
+use runtime::Class;
+use std::io;
+use std::rc::Rc;
+
+/// What came of waiting for a request.
+pub enum Next {
+    /// A request whose head is complete.
+    Request(Box<Request>),
+    /// A request that breaks a rule: to be answered with this status, then closed.
+    Refused(Box<Request>, u16),
+    /// Nothing yet: the connection can be parked.
+    Idle,
+    /// The client left, was too slow, or was given up.
+    Closed,
+}
+
+/// Reads until a head is complete.
+pub async fn next_request(connection: &Rc<Connection>) -> Next {
+    let mut head = connection.http.take_head();
+    let mut pending = connection.pending.take();
+    connection
+        .was_pipelined
+        .set(!pending.is_empty() && connection.requests.get() > 0);
+    head.buf.append(&mut pending);
+    connection.pending.replace(pending);
+    match read_head(connection, &mut head).await {
+        Ok(Read::Complete(head_len)) => {
+            if head.buf.len() > head_len {
+                connection
+                    .pending
+                    .borrow_mut()
+                    .extend_from_slice(&head.buf[head_len..]);
+                head.buf.truncate(head_len);
+            }
+            prepare(connection, head)
+        }
+        Ok(Read::Idle) => {
+            connection.http.give_head(head);
+            Next::Idle
+        }
+        Ok(Read::Refused(status, reason)) => refused(connection, head, status, &reason),
+        Err(Error::Aborted(Abort::TimedOut)) => {
+            let request = new_request(connection, head);
+            request.log(
+                runtime::log::Level::Info,
+                "client timed out while reading client request",
+            );
+            super::h1::log_unanswered(request, 408);
+            Next::Closed
+        }
+        Err(error) => {
+            if !head.buf.is_empty() {
+                connection.log(
+                    runtime::log::Level::Info,
+                    &format!("{error} while reading client request line"),
+                );
+                let request = new_request(connection, head);
+                super::h1::log_unanswered(request, 400);
+            }
+            Next::Closed
+        }
+    }
+}
+
+enum Read {
+    Complete(usize),
+    Idle,
+    Refused(u16, String),
+}
+
+async fn read_head(connection: &Rc<Connection>, head: &mut RequestHead) -> Result<Read, Error> {
+    let servers = connection.servers();
+    let settings = CLIENT.of(&servers.default.settings);
+    let limits = settings.limits();
+    let mut parser = RequestParser::new();
+    let mut has_deadline = false;
+    loop {
+        if !head.buf.is_empty() {
+            match parser.parse(&head.buf, &limits, &mut head.parsed) {
+                Ok(Progress::Complete { head_len }) => return Ok(Read::Complete(head_len)),
+                Ok(_) => {}
+                Err(refusal) => {
+                    let part = if parser.is_past_request_line() {
+                        "headers"
+                    } else {
+                        "request line"
+                    };
+                    let reason = format!("{} while reading client {part}", refusal.reason);
+                    return Ok(Read::Refused(refusal.status, reason));
+                }
+            }
+        }
+        let filled = head.buf.len();
+        let room = limits.initial_buffer.max(filled.min(limits.line_max));
+        head.buf.resize(filled + room, 0);
+        let read = connection.stream.try_read(&mut head.buf[filled..]);
+        head.buf
+            .truncate(filled + read.as_ref().copied().unwrap_or(0));
+        match read {
+            Ok(0) => return Err(Error::Aborted(Abort::ClientLeft)),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if filled == 0 {
+                    return Ok(Read::Idle);
+                }
+                connection.flush().await?;
+                if !has_deadline {
+                    has_deadline = true;
+                    connection.stream.set_class(Class::Header);
+                    let deadline = connection.http.worker.now() + *settings.header_timeout;
+                    connection.stream.set_deadline(Some(deadline));
+                }
+                connection.stream.readable().await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn new_request(connection: &Rc<Connection>, head: RequestHead) -> Box<Request> {
+    connection
+        .requests
+        .set(connection.requests.get().saturating_add(1));
+    let server = Rc::clone(&connection.servers().default);
+    Box::new(Request::new(Rc::clone(connection), server, head))
+}
+
+fn refused(connection: &Rc<Connection>, head: RequestHead, status: u16, reason: &str) -> Next {
+    let request = new_request(connection, head);
+    request.log(runtime::log::Level::Info, reason);
+    Next::Refused(request, status)
+}
+
+/// Fills the request from its head: framing, host, server, URI.
+fn prepare(connection: &Rc<Connection>, head: RequestHead) -> Next {
+    let mut request = new_request(connection, head);
+    match fill(&mut request) {
+        Ok(()) => Next::Request(request),
+        Err((status, reason)) => {
+            request.log(runtime::log::Level::Info, &reason);
+            Next::Refused(request, status)
+        }
+    }
+}
+
+fn fill(request: &mut Request) -> Result<(), (u16, String)> {
+    let mut uri = std::mem::take(&mut request.uri);
+    let parsed = &request.head.parsed;
+    let buf = &request.head.buf;
+    let refusal = |refusal: http1::Refusal| (refusal.status, refusal.reason.to_owned());
+    let framing = http1::framing(parsed, buf).map_err(refusal)?;
+    http1::check_method(parsed, buf, framing.body, false).map_err(refusal)?;
+    request.keep_alive.set(framing.keep_alive);
+    request.incoming = Incoming::new(framing.body, framing.expect_continue);
+    if let Some(host) = framing.host {
+        request.host = host.name.into_owned();
+        request.host_port = host.port;
+    }
+    select_server(request);
+    let parsed = &request.head.parsed;
+    let buf = &request.head.buf;
+    let target = &parsed.target;
+    if target.complex {
+        let merge = *CLIENT.of(&request.server.settings).merge_slashes;
+        http1::uri::normalize_into(target.uri.of(buf), merge, &mut uri)
+            .map_err(|_| (400, "client sent invalid request".to_owned()))?;
+    } else {
+        uri.extend_from_slice(target.path.of(buf));
+    }
+    if let Some(query) = target.query {
+        request.args = query.of(buf).to_vec();
+    }
+    request.uri = uri;
+    Ok(())
+}
+
+/// Chooses the server by the host; a name found by pattern leaves its captures behind.
+pub(crate) fn select_server(request: &mut Request) {
+    let connection = Rc::clone(&request.connection);
+    let servers = connection.servers();
+    if request.host.is_empty() {
+        return;
+    }
+    let server = match servers.find(&request.host) {
+        NameMatch::Default => return,
+        NameMatch::Server(server) => Rc::clone(server),
+        NameMatch::Pattern(pattern, server) => {
+            let host = request.host.clone();
+            request.matches(pattern, &host);
+            Rc::clone(server)
+        }
+    };
+    request.location = Rc::clone(&server.root);
+    request.server = server;
+}

@@ -1,0 +1,241 @@
+//! A client's connection: what is known of it, reading, parking, closing.
+
+pub mod accept;
+pub mod close;
+pub mod h1;
+pub mod head;
+pub mod render;
+pub mod writer;
+
+use crate::config::addresses::{AddressServers, ListenSocket};
+use crate::error::Error;
+use crate::worker::HttpWorker;
+use runtime::{Class, Millis, Parked, Stream, Wake};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use sys::socket::PeerAddr;
+
+/// A connection. Between requests this is all that is kept of it.
+pub struct Connection {
+    /// The server that it came to.
+    pub http: Rc<HttpWorker>,
+    /// The socket.
+    pub stream: Stream,
+    /// The listening socket that it came through.
+    pub socket: Rc<ListenSocket>,
+    /// Who is at the other end.
+    pub peer: PeerAddr,
+    /// Its serial number: `$connection`.
+    pub number: u64,
+    /// Requests so far, the current one included: `$connection_requests`.
+    pub requests: Cell<u32>,
+    /// When it was accepted.
+    pub started: Millis,
+    /// Bytes received beyond the current request's head.
+    pub pending: RefCell<Vec<u8>>,
+    /// Responses not sent yet, to leave together with the next.
+    pub(crate) unsent: RefCell<Vec<u8>>,
+    /// Milliseconds that the connection may be idle, as the last request's location says.
+    pub(crate) idle_timeout: Cell<Option<Millis>>,
+    /// Whether it was told to end once already.
+    pub(crate) is_drained: Cell<bool>,
+    /// Whether the current request was received together with the one before.
+    pub(crate) was_pipelined: Cell<bool>,
+    /// What is known only where it is asked for.
+    rare: OnceCell<Box<Rare>>,
+}
+
+/// Facts about a connection that most connections never need.
+#[derive(Default)]
+pub struct Rare {
+    /// Our end.
+    local: OnceCell<Option<SocketAddr>>,
+    /// What the PROXY protocol said.
+    pub proxy: OnceCell<proxy_protocol::Header>,
+    /// The servers of our address, where the socket has several addresses.
+    servers: OnceCell<Rc<AddressServers>>,
+}
+
+impl Connection {
+    /// A connection just accepted.
+    pub fn new(
+        http: &Rc<HttpWorker>,
+        socket: &Rc<ListenSocket>,
+        stream: Stream,
+        peer: PeerAddr,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            stream,
+            socket: Rc::clone(socket),
+            peer,
+            number: http.number_connection(),
+            requests: Cell::new(0),
+            started: http.worker.now(),
+            pending: RefCell::default(),
+            unsent: RefCell::default(),
+            idle_timeout: Cell::new(None),
+            is_drained: Cell::new(false),
+            was_pipelined: Cell::new(false),
+            rare: OnceCell::new(),
+            http: Rc::clone(http),
+        })
+    }
+
+    /// Facts that most connections never need.
+    pub fn rare(&self) -> &Rare {
+        self.rare.get_or_init(Box::default)
+    }
+
+    /// Our end of the connection; `None` for a unix-domain socket.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        *self
+            .rare()
+            .local
+            .get_or_init(|| match self.stream.local_addr() {
+                Ok(sys::socket::Address::Ip(addr)) => Some(addr),
+                _ => None,
+            })
+    }
+
+    /// Our address as text: `$server_addr`.
+    pub fn local_host(&self) -> String {
+        match self.local_addr() {
+            Some(SocketAddr::V6(addr)) => format!("[{}]", addr.ip()),
+            Some(SocketAddr::V4(addr)) => addr.ip().to_string(),
+            None => self.socket.address.to_string(),
+        }
+    }
+
+    /// Our port: `$server_port`; 0 for a unix-domain socket.
+    pub fn local_port(&self) -> u16 {
+        match &self.socket.address {
+            sys::socket::Address::Ip(addr) => addr.port(),
+            sys::socket::Address::Unix(_) => 0,
+        }
+    }
+
+    /// `http` or `https`.
+    #[expect(
+        clippy::unused_self,
+        reason = "a connection with TLS will answer otherwise"
+    )]
+    pub fn scheme(&self) -> &'static [u8] {
+        b"http"
+    }
+
+    /// The servers behind the address that the client connected to.
+    pub fn servers(&self) -> &Rc<AddressServers> {
+        if !self.socket.needs_local_address() {
+            return self.socket.servers_at(None);
+        }
+        self.rare().servers.get_or_init(|| {
+            let local = self.local_addr().map(sys::socket::Address::Ip);
+            Rc::clone(self.socket.servers_at(local.as_ref()))
+        })
+    }
+
+    /// Whether the current request came together with the one before: `$pipe`.
+    pub fn is_pipelined(&self) -> bool {
+        self.was_pipelined.get()
+    }
+
+    /// What the PROXY protocol said, if it was spoken.
+    pub fn proxy(&self) -> Option<&proxy_protocol::Header> {
+        self.rare.get()?.proxy.get()
+    }
+
+    /// Waits for more bytes and appends them to `pending`: at most `size`.
+    ///
+    /// # Errors
+    ///
+    /// The client was silent for `timeout` milliseconds, left, or was given up.
+    pub async fn read_more(&self, size: usize, timeout: Millis) -> Result<(), Error> {
+        self.stream
+            .set_deadline(Some(self.http.worker.now() + timeout));
+        loop {
+            let mut pending = self.pending.take();
+            let filled = pending.len();
+            pending.resize(filled + size, 0);
+            let read = self.stream.try_read(&mut pending[filled..]);
+            pending.truncate(filled + read.as_ref().copied().unwrap_or(0));
+            self.pending.replace(pending);
+            match read {
+                Ok(0) => return Err(Error::Aborted(crate::error::Abort::ClientLeft)),
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    self.stream.readable().await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Tells a client that waits for it to send its body.
+    ///
+    /// # Errors
+    ///
+    /// The client left.
+    pub async fn send_continue(&self) -> Result<(), Error> {
+        let mut out = self.unsent.take();
+        out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        self.send_all(&out).await
+    }
+
+    /// Sends the responses that were held back to leave together.
+    ///
+    /// # Errors
+    ///
+    /// The client left.
+    pub async fn flush(&self) -> Result<(), Error> {
+        if self.unsent.borrow().is_empty() {
+            return Ok(());
+        }
+        let mut out = self.unsent.take();
+        let sent = self.send_all(&out).await;
+        out.clear();
+        self.unsent.replace(out);
+        sent
+    }
+
+    /// Sends `bytes` whole.
+    ///
+    /// # Errors
+    ///
+    /// The client left, or took nothing for 60 seconds.
+    pub async fn send_all(&self, mut bytes: &[u8]) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            match self.stream.try_write(bytes) {
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    self.stream
+                        .set_deadline(Some(self.http.worker.now() + 60_000));
+                    self.stream.writable().await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves the connection to the loop until something happens: no task, no buffer.
+    pub fn park(self: &Rc<Self>, timeout: Millis) {
+        self.stream.set_class(Class::Idle);
+        self.stream
+            .set_deadline(Some(self.http.worker.now() + timeout));
+        self.stream.park(Rc::clone(self) as Rc<dyn Parked>);
+    }
+}
+
+impl Parked for Connection {
+    fn resume(self: Rc<Self>, wake: Wake) {
+        match wake {
+            Wake::Readable => {
+                let worker = Rc::clone(&self.http.worker);
+                worker.spawn(h1::serve(self));
+            }
+            Wake::Shutdown => self.drain(),
+            Wake::Closed | Wake::TimedOut | Wake::Evicted => {}
+        }
+    }
+}

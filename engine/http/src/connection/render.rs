@@ -1,0 +1,206 @@
+//! Writes a response's head, in nginx's order of fields.
+
+use super::h1::speaks_http11;
+use crate::core::respond::{RESPOND, server_field};
+use crate::core::transfer::TRANSFER;
+use crate::error::Error;
+use crate::redirect;
+use crate::request::Request;
+use crate::response::ResponseHead;
+
+/// How the end of a body is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyFraming {
+    /// There is no body.
+    None,
+    /// By its length.
+    Length(u64),
+    /// In chunks.
+    Chunked,
+    /// By closing the connection.
+    Close,
+}
+
+/// Appends the head to `out`.
+///
+/// # Errors
+///
+/// A field would carry a line break or NUL: whatever the configuration says, that never
+/// leaves.
+pub fn render(
+    request: &Request,
+    head: &ResponseHead,
+    framing: BodyFraming,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    match &head.reason {
+        None => http1::status::write_line(head.status, out),
+        Some(reason) => line(out, b"HTTP/1.1 ", reason),
+    }
+    let location = &request.location.settings;
+    match &head.server {
+        Some(server) => field(out, b"Server", server)?,
+        None => {
+            if let Some(name) = server_field(&RESPOND.of(location).server_tokens, request) {
+                field(out, b"Server", &name)?;
+            }
+        }
+    }
+    match &head.date {
+        Some(date) => field(out, b"Date", date)?,
+        None => line(
+            out,
+            b"Date: ",
+            &request.connection.http.worker.wall().http_date,
+        ),
+    }
+    content_fields(head, framing, out)?;
+    if let Some(location) = &head.location {
+        field(
+            out,
+            b"Location",
+            &redirect::location_field(request, location),
+        )?;
+    }
+    if framing == BodyFraming::Chunked {
+        out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+    }
+    connection_fields(request, head, out);
+    if let Some(encoding) = &head.content_encoding {
+        field(out, b"Content-Encoding", encoding)?;
+    }
+    if let Some(etag) = &head.etag {
+        field(out, b"ETag", etag)?;
+    }
+    for (name, value) in &head.fields {
+        field(out, name, value)?;
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+fn content_fields(
+    head: &ResponseHead,
+    framing: BodyFraming,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    if let Some(kind) = head.content_type.as_ref().filter(|kind| !kind.is_empty()) {
+        check(b"Content-Type", kind)?;
+        out.extend_from_slice(b"Content-Type: ");
+        out.extend_from_slice(kind);
+        if let Some(charset) = &head.charset {
+            check(b"Content-Type", charset)?;
+            out.extend_from_slice(b"; charset=");
+            out.extend_from_slice(charset);
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+    if let BodyFraming::Length(length) = framing {
+        out.extend_from_slice(b"Content-Length: ");
+        decimal(length, out);
+        out.extend_from_slice(b"\r\n");
+    }
+    if let Some(time) = head.last_modified.filter(|time| *time >= 0) {
+        line(out, b"Last-Modified: ", &base::date::http(time).as_bytes());
+    }
+    Ok(())
+}
+
+fn connection_fields(request: &Request, head: &ResponseHead, out: &mut Vec<u8>) {
+    if head.status == 101 {
+        out.extend_from_slice(b"Connection: upgrade\r\n");
+    } else if request.keep_alive.get() {
+        out.extend_from_slice(b"Connection: keep-alive\r\n");
+        let seconds = *TRANSFER.of(&request.location.settings).keepalive_header;
+        if seconds > 0 {
+            out.extend_from_slice(b"Keep-Alive: timeout=");
+            decimal(seconds, out);
+            out.extend_from_slice(b"\r\n");
+        }
+    } else {
+        out.extend_from_slice(b"Connection: close\r\n");
+    }
+}
+
+/// How the end of a response's body can be told to this client.
+pub fn framing_of(request: &Request, head: &ResponseHead) -> BodyFraming {
+    if matches!(head.status, 100..=199 | 204 | 304) {
+        return BodyFraming::None;
+    }
+    let chunked = *TRANSFER.of(&request.location.settings).chunked && speaks_http11(request);
+    match head.content_length {
+        Some(length) if !(head.expects_trailers && chunked) => BodyFraming::Length(length),
+        _ if chunked => BodyFraming::Chunked,
+        _ => BodyFraming::Close,
+    }
+}
+
+/// Appends `value` in decimal.
+pub fn decimal(mut value: u64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(value % 10).unwrap_or(0);
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Appends one field line.
+///
+/// # Errors
+///
+/// As [`render`].
+pub fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) -> Result<(), Error> {
+    check(name, value)?;
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+fn line(out: &mut Vec<u8>, prefix: &[u8], value: &[u8]) {
+    out.extend_from_slice(prefix);
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn check(name: &[u8], value: &[u8]) -> Result<(), Error> {
+    let is_bad = |bytes: &[u8]| memchr::memchr3(b'\r', b'\n', 0, bytes).is_some();
+    if is_bad(name) || is_bad(value) {
+        return Err(Error::operator(format!(
+            "header \"{}\" would carry a line break or NUL: \"{}\"",
+            name.escape_ascii(),
+            value.escape_ascii()
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals() {
+        for value in [0, 7, 10, 1024, u64::MAX] {
+            let mut out = Vec::new();
+            decimal(value, &mut out);
+            assert_eq!(out, value.to_string().into_bytes());
+        }
+    }
+
+    #[test]
+    fn no_line_break_ever_leaves() {
+        for value in [&b"a\rb"[..], b"a\nb", b"a\0b", b"\r\n"] {
+            assert!(field(&mut Vec::new(), b"X", value).is_err());
+            assert!(field(&mut Vec::new(), value, b"x").is_err());
+        }
+        assert!(field(&mut Vec::new(), b"X", "f\u{fc}r\t1".as_bytes()).is_ok());
+    }
+}

@@ -1,0 +1,393 @@
+//! Sends a response in as few system calls as possible: the head with a small body in one,
+//! files by the kernel, rates kept.
+
+use super::Connection;
+use super::render::{BodyFraming, framing_of, render};
+use crate::body::{Body, Chunk, FileRange};
+use crate::bytes::Bytes;
+use crate::core::transfer::{TRANSFER, Transfer};
+use crate::error::{Abort, Error};
+use crate::error_page;
+use crate::request::Request;
+use crate::response::{Response, ResponseHead};
+use http1::Version;
+use runtime::Millis;
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+
+/// Bytes of pipelined responses that are held back to leave together.
+const HELD_MAX: usize = 32 << 10;
+
+/// Bytes of chunks that are gathered before they are written.
+const GATHER_MAX: usize = 64 << 10;
+
+/// Sends `response` and records what was sent.
+///
+/// # Errors
+///
+/// The client left or was too slow, or the body could not be completed, which the client can
+/// see: a chunked body has no end, any other is short.
+pub async fn send(request: &mut Request, response: Response) -> Result<(), Error> {
+    let held = request.connection.unsent.borrow().len();
+    let (response, framing, out) = begin(request, response);
+    let connection = Rc::clone(&request.connection);
+    let location = Rc::clone(&request.location);
+    let settings = TRANSFER.of(&location.settings);
+    let Response { head, mut body } = response;
+    if request.is_head() || framing == BodyFraming::None {
+        body = Body::Empty;
+    }
+    let mut sender = Sender {
+        held,
+        rate: Rate::of(request, settings),
+        connection,
+        out,
+        settings,
+        written: 0,
+    };
+    let mut body_bytes = 0;
+    let sent = sender
+        .send_body(framing, &head, &mut body, &mut body_bytes)
+        .await;
+    request.sent.bytes = sender.written + sender.out.len() as u64;
+    request.sent.body_bytes = body_bytes;
+    request.sent.is_complete = sent.is_ok();
+    let mut out = std::mem::take(&mut sender.out);
+    if sent.is_err() {
+        out.clear();
+    }
+    request.connection.unsent.replace(out);
+    request.sent.head = head;
+    if sent.is_ok() && framing == BodyFraming::Close {
+        request.keep_alive.set(false);
+    }
+    sent?;
+    // What is held back leaves with the next response; when there is none, at once.
+    if request.connection.pending.borrow().is_empty() || !request.keep_alive.get() {
+        request.connection.flush().await?;
+    }
+    Ok(())
+}
+
+/// Renders the head. A head that may not leave becomes a 500.
+fn begin(request: &mut Request, mut response: Response) -> (Response, BodyFraming, Vec<u8>) {
+    let mut out = request.connection.unsent.take();
+    let start = out.len();
+    loop {
+        let framing = framing_of(request, &response.head);
+        if framing == BodyFraming::Close {
+            request.keep_alive.set(false);
+        }
+        request.sent.status = response.head.status;
+        if request.version() == Version::Http09 {
+            request.keep_alive.set(false);
+            return (response, BodyFraming::Close, out);
+        }
+        match render(request, &response.head, framing, &mut out) {
+            Ok(()) => {
+                request.sent.header_bytes = (out.len() - start) as u64;
+                return (response, framing, out);
+            }
+            Err(error) => {
+                request.log(error.level(), &error.to_string());
+                out.truncate(start);
+                response = error_page::page(request, 500);
+            }
+        }
+    }
+}
+
+struct Sender<'s> {
+    connection: Rc<Connection>,
+    /// Rendered and not written yet: earlier responses, this head, chunk heads.
+    out: Vec<u8>,
+    settings: &'s Transfer,
+    rate: Option<Rate>,
+    /// Bytes of earlier responses at the front of `out`.
+    held: usize,
+    written: u64,
+}
+
+impl Sender<'_> {
+    async fn send_body(
+        &mut self,
+        framing: BodyFraming,
+        head: &ResponseHead,
+        body: &mut Body,
+        body_bytes: &mut u64,
+    ) -> Result<(), Error> {
+        match std::mem::take(body) {
+            Body::Empty if framing != BodyFraming::Chunked => Ok(()),
+            Body::Bytes(bytes) if framing != BodyFraming::Chunked => {
+                *body_bytes = bytes.len() as u64;
+                self.send_bytes(&bytes).await
+            }
+            other => {
+                *body = other;
+                let chunked = framing == BodyFraming::Chunked;
+                self.send_chunks(chunked, body, body_bytes).await?;
+                if let BodyFraming::Length(length) = framing
+                    && *body_bytes < length
+                {
+                    // The source ended early. The client must not take this for the whole.
+                    return Err(Error::Aborted(Abort::SourceFailed));
+                }
+                if chunked {
+                    self.end_chunks(head, body);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends the body with the head. Held back when the client already sent its next request.
+    async fn send_bytes(&mut self, bytes: &Bytes) -> Result<(), Error> {
+        let more_to_come = !self.connection.pending.borrow().is_empty();
+        if more_to_come && self.rate.is_none() && self.out.len() + bytes.len() <= HELD_MAX {
+            self.out.extend_from_slice(bytes);
+            return Ok(());
+        }
+        self.write(bytes).await
+    }
+
+    async fn send_chunks(
+        &mut self,
+        chunked: bool,
+        body: &mut Body,
+        body_bytes: &mut u64,
+    ) -> Result<(), Error> {
+        while let Some(chunk) = self.next_chunk(body).await? {
+            if chunk.is_empty() {
+                continue;
+            }
+            *body_bytes += chunk.len();
+            if chunked {
+                self.out
+                    .extend_from_slice(http1::encode_chunk_head(chunk.len()).as_bytes());
+            }
+            match chunk {
+                Chunk::Bytes(bytes) if self.out.len() + bytes.len() <= GATHER_MAX => {
+                    self.out.extend_from_slice(&bytes);
+                }
+                Chunk::Bytes(bytes) => self.write(&bytes).await?,
+                Chunk::File(range) => self.write_file(&range).await?,
+            }
+            if chunked {
+                self.out.extend_from_slice(b"\r\n");
+            }
+        }
+        Ok(())
+    }
+
+    /// The next chunk; what is gathered is written before the source makes us wait.
+    async fn next_chunk(&mut self, body: &mut Body) -> Result<Option<Chunk>, Error> {
+        let ready = std::future::poll_fn(|cx| {
+            std::task::Poll::Ready(match body.poll_chunk(cx) {
+                std::task::Poll::Ready(chunk) => Some(chunk),
+                std::task::Poll::Pending => None,
+            })
+        });
+        match ready.await {
+            Some(chunk) => chunk,
+            None => {
+                self.write(b"").await?;
+                body.next().await
+            }
+        }
+    }
+
+    fn end_chunks(&mut self, head: &ResponseHead, body: &mut Body) {
+        self.out.extend_from_slice(b"0\r\n");
+        for (name, value) in head.trailers.iter().chain(&body.take_trailers()) {
+            let start = self.out.len();
+            if super::render::field(&mut self.out, name, value).is_err() {
+                self.out.truncate(start);
+            }
+        }
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// Writes what is gathered, then `bytes`.
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let mut done = 0;
+        let total = self.out.len() + bytes.len();
+        while done < total {
+            let room = self.allowed().await;
+            let head = self.out.get(done..).unwrap_or_default();
+            let head = &head[..head.len().min(room)];
+            let body = &bytes[done.saturating_sub(self.out.len())..];
+            let body = &body[..body.len().min(room - head.len())];
+            let written = match (head.is_empty(), body.is_empty()) {
+                (false, true) => self.connection.stream.try_write(head),
+                (true, _) => self.connection.stream.try_write(body),
+                (false, false) => {
+                    let parts = [IoSlice::new(head), IoSlice::new(body)];
+                    self.connection.stream.try_writev(&parts)
+                }
+            };
+            done += self.progress(written).await?;
+        }
+        self.out.clear();
+        self.held = 0;
+        Ok(())
+    }
+
+    async fn write_file(&mut self, range: &FileRange) -> Result<(), Error> {
+        if !*self.settings.sendfile || range.direct {
+            return self.write_read_file(range).await;
+        }
+        let corked = *self.settings.tcp_nopush;
+        if corked {
+            self.connection.stream.set_cork(true);
+        }
+        let sent = self.send_file(range).await;
+        if corked {
+            self.connection.stream.set_cork(false);
+        }
+        sent
+    }
+
+    async fn send_file(&mut self, range: &FileRange) -> Result<(), Error> {
+        self.write(b"").await?;
+        let max = match *self.settings.sendfile_max_chunk {
+            0 => u64::MAX,
+            max => max,
+        };
+        let mut at = range.start;
+        while at < range.end {
+            let room = self.allowed().await as u64;
+            let count = usize::try_from((range.end - at).min(max).min(room)).unwrap_or(usize::MAX);
+            let sent = self.connection.stream.try_sendfile(range.fd(), at, count);
+            if matches!(sent, Ok(0)) {
+                return Err(file_shrank());
+            }
+            at += self.progress(sent).await? as u64;
+        }
+        Ok(())
+    }
+
+    /// Sends a file through memory, `output_buffers` at a time.
+    async fn write_read_file(&mut self, range: &FileRange) -> Result<(), Error> {
+        let (count, size) = *self.settings.output_buffers;
+        let size = usize::try_from(count.saturating_mul(size))
+            .unwrap_or(1 << 20)
+            .min(1 << 20);
+        let mut buffer = vec![0; size];
+        let mut at = range.start;
+        while at < range.end {
+            let wanted = usize::try_from(range.end - at).unwrap_or(size).min(size);
+            let read = sys::file::read_at(range.fd(), &mut buffer[..wanted], at)
+                .map_err(|error| Error::resource("pread() failed", error))?;
+            if read == 0 {
+                return Err(file_shrank());
+            }
+            self.write(&buffer[..read]).await?;
+            at += read as u64;
+        }
+        Ok(())
+    }
+
+    /// Bytes that may be written now; waits where the rate says so.
+    async fn allowed(&self) -> usize {
+        let Some(rate) = &self.rate else {
+            return usize::MAX;
+        };
+        loop {
+            let worker = &self.connection.http.worker;
+            match rate.allowance(self.written, worker.now()) {
+                Ok(room) => return usize::try_from(room).unwrap_or(usize::MAX),
+                Err(wait) => worker.sleep(wait).await,
+            }
+        }
+    }
+
+    /// Counts what was written; waits when the socket is full.
+    async fn progress(&mut self, written: io::Result<usize>) -> Result<usize, Error> {
+        match written {
+            Ok(count) => {
+                let of_others = self.held.min(count);
+                self.held -= of_others;
+                self.written += (count - of_others) as u64;
+                Ok(count)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let deadline = self.connection.http.worker.now() + *self.settings.send_timeout;
+                self.connection.stream.set_deadline(Some(deadline));
+                self.connection.stream.writable().await?;
+                Ok(0)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The file lost bytes that were promised. What was sent is short, and looks so.
+fn file_shrank() -> Error {
+    Error::resource(
+        "sending a file failed",
+        io::Error::other("file was truncated while it was sent"),
+    )
+}
+
+/// `limit_rate`: bytes a second, counted from the start of the request in whole seconds, as
+/// nginx counts.
+struct Rate {
+    per_second: u64,
+    after: u64,
+    started: Millis,
+}
+
+impl Rate {
+    fn of(request: &Request, settings: &Transfer) -> Option<Self> {
+        let value = |set: Option<u64>, template: &engine::Template| {
+            set.unwrap_or_else(|| {
+                if template.is_empty() {
+                    return 0;
+                }
+                base::units::parse_size(&template.eval(request)).unwrap_or(0)
+            })
+        };
+        let per_second = value(request.limit_rate, &settings.limit_rate);
+        if per_second == 0 {
+            return None;
+        }
+        let after = value(request.limit_rate_after, &settings.limit_rate_after);
+        Some(Self {
+            per_second,
+            after,
+            started: request.started,
+        })
+    }
+
+    /// Bytes that may go now after `sent`, or how many milliseconds to wait.
+    fn allowance(&self, sent: u64, now: Millis) -> Result<u64, Millis> {
+        let seconds = now.saturating_sub(self.started) / 1000 + 1;
+        let budget = self
+            .per_second
+            .saturating_mul(seconds)
+            .saturating_add(self.after);
+        match budget.checked_sub(sent) {
+            Some(room) if room > 0 => Ok(room),
+            _ => Err(((sent - budget) * 1000 / self.per_second + 1).min(60_000)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_gives_a_seconds_worth_at_once_and_then_waits() {
+        let rate = Rate {
+            per_second: 1000,
+            after: 500,
+            started: 10_000,
+        };
+        assert_eq!(rate.allowance(0, 10_000), Ok(1500));
+        assert_eq!(rate.allowance(1400, 10_900), Ok(100));
+        assert_eq!(rate.allowance(1500, 10_999), Err(1));
+        assert_eq!(rate.allowance(2000, 10_500), Err(501));
+        assert_eq!(rate.allowance(1500, 11_000), Ok(1000));
+    }
+}

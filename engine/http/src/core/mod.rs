@@ -1,0 +1,29 @@
+//! The directives and variables without which there is no HTTP server (nginx's http core
+//! module), one room a concern.
+
+pub mod client;
+pub mod error_log;
+pub mod files;
+pub mod names;
+pub mod receive;
+pub mod redirects;
+pub mod respond;
+pub mod structure;
+pub mod transfer;
+pub mod variables;
+
+use crate::module::Module;
+
+/// The engine's own rooms.
+pub static MODULES: &[&Module] = &[
+    &structure::MODULE,
+    &names::MODULE,
+    &client::MODULE,
+    &files::MODULE,
+    &receive::MODULE,
+    &transfer::MODULE,
+    &respond::MODULE,
+    &redirects::MODULE,
+    &error_log::MODULE,
+    &variables::MODULE,
+];

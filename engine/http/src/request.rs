@@ -1,0 +1,439 @@
+//! A request: what the client sent, where it was routed, and what modules remember of it.
+
+use crate::config::generation::{Generation, Location, Server};
+use crate::connection::Connection;
+use crate::request_body::{Incoming, ReceivedBody};
+use crate::variable::Kept;
+use base64::Engine as _;
+use engine::pattern::{Groups, Pattern};
+use engine::variable::{Lookup, VariableId};
+use http1::{Known, Method, Version};
+use runtime::Millis;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How often a request may be sent to another URI before that is a cycle.
+const REDIRECTS_MAX: u8 = 10;
+
+/// The head as received: bytes, and where the parts are in them.
+#[derive(Default)]
+pub struct RequestHead {
+    /// The bytes of request line and fields.
+    pub buf: Vec<u8>,
+    /// The parts.
+    pub parsed: http1::Head,
+}
+
+/// One request, or a subrequest made for one.
+pub struct Request {
+    /// The connection it came over.
+    pub connection: Rc<Connection>,
+    /// The configuration it is served under, from its start to its end.
+    pub generation: Rc<Generation>,
+    /// The server that its Host named.
+    pub server: Rc<Server>,
+    /// The location that its URI leads to.
+    pub location: Rc<Location>,
+    /// What was received.
+    pub head: RequestHead,
+    /// The method; of an error page, GET.
+    pub method: Method,
+    /// The normalised path: `$uri`.
+    pub uri: Vec<u8>,
+    /// What followed the question mark: `$args`.
+    pub args: Vec<u8>,
+    /// Whether the URI was not changed since it was received, so that redirects can reuse
+    /// what the client sent.
+    pub uri_is_original: bool,
+    /// The host that the client named, validated: lower case, without port.
+    pub host: Vec<u8>,
+    /// The port that the client named beside the host.
+    pub host_port: Option<u16>,
+    /// Whether this request can be served from locations marked `internal`.
+    pub is_internal: bool,
+    /// Whether this is a subrequest.
+    pub is_subrequest: bool,
+    /// The status that an error page stands for.
+    pub error_status: Option<u16>,
+    /// Whether an error page is being made, which must not lead to another one unless
+    /// `recursive_error_pages` says so.
+    pub in_error_page: bool,
+    /// The body still to come over the wire.
+    pub incoming: Incoming,
+    /// The body as read by [`Request::read_body`].
+    pub body: Option<ReceivedBody>,
+    /// What was sent.
+    pub sent: Sent,
+    /// When its first byte was read.
+    pub started: Millis,
+    /// A rate that a module or `set $limit_rate` gave, in bytes a second.
+    pub limit_rate: Option<u64>,
+    /// The same for the bytes sent before the rate applies.
+    pub limit_rate_after: Option<u64>,
+    /// Whether the connection stays open after this request.
+    pub keep_alive: Cell<bool>,
+    /// The user that authentication found.
+    pub user: Option<Vec<u8>>,
+    /// Fields for the response whatever it becomes: `WWW-Authenticate` beside an error page.
+    pub extra_fields: Vec<(crate::Bytes, crate::Bytes)>,
+    /// The client's address where it is not the connection's (`realip`).
+    pub real_peer: Option<sys::socket::PeerAddr>,
+    /// `$request_id`, made at its first use.
+    pub(crate) random_id: std::cell::OnceCell<[u8; 16]>,
+    redirects_left: u8,
+    captures: RefCell<Captures>,
+    kept: RefCell<Vec<Kept>>,
+    state: Vec<Option<Box<dyn Any>>>,
+}
+
+/// What was sent of the response, for logs.
+#[derive(Clone, Debug, Default)]
+pub struct Sent {
+    /// Status; 0 before there is one.
+    pub status: u16,
+    /// All bytes, head included.
+    pub bytes: u64,
+    /// Bytes of the body.
+    pub body_bytes: u64,
+    /// Bytes of the head.
+    pub header_bytes: u64,
+    /// The head as filters left it.
+    pub head: crate::response::ResponseHead,
+    /// Whether the body was complete.
+    pub is_complete: bool,
+}
+
+/// The last match of a regular expression.
+#[derive(Default)]
+struct Captures {
+    subject: Vec<u8>,
+    groups: Groups,
+}
+
+impl Request {
+    /// A request as parsed, before it is routed any further than to its server.
+    pub fn new(connection: Rc<Connection>, server: Rc<Server>, head: RequestHead) -> Self {
+        let generation = Rc::clone(&connection.http.generation);
+        let location = Rc::clone(&server.root);
+        let started = connection.http.worker.now();
+        Self {
+            method: head.parsed.method,
+            connection,
+            generation,
+            server,
+            location,
+            head,
+            uri: Vec::new(),
+            args: Vec::new(),
+            uri_is_original: true,
+            host: Vec::new(),
+            host_port: None,
+            is_internal: false,
+            is_subrequest: false,
+            error_status: None,
+            in_error_page: false,
+            incoming: Incoming::default(),
+            body: None,
+            sent: Sent::default(),
+            started,
+            limit_rate: None,
+            limit_rate_after: None,
+            keep_alive: Cell::new(false),
+            user: None,
+            extra_fields: Vec::new(),
+            real_peer: None,
+            random_id: std::cell::OnceCell::new(),
+            redirects_left: REDIRECTS_MAX,
+            captures: RefCell::default(),
+            kept: RefCell::default(),
+            state: Vec::new(),
+        }
+    }
+
+    /// The first value of a field that the parser knows.
+    pub fn header(&self, known: Known) -> Option<&[u8]> {
+        let field = self
+            .head
+            .parsed
+            .fields
+            .iter()
+            .find(|field| field.known == known)?;
+        Some(field.value.of(&self.head.buf))
+    }
+
+    /// Every field: name and value as received.
+    pub fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let buf = &self.head.buf;
+        self.head
+            .parsed
+            .fields
+            .iter()
+            .map(|f| (f.name.of(buf), f.value.of(buf)))
+    }
+
+    /// `$request_uri`: the path and arguments as received.
+    pub fn original_uri(&self) -> &[u8] {
+        self.head.parsed.target.uri.of(&self.head.buf)
+    }
+
+    /// The request line as received.
+    pub fn line(&self) -> &[u8] {
+        self.head.parsed.request_line.of(&self.head.buf)
+    }
+
+    /// The protocol's version.
+    pub fn version(&self) -> Version {
+        self.head.parsed.version
+    }
+
+    /// The method's name as received.
+    pub fn method_name(&self) -> &[u8] {
+        if self.method == self.head.parsed.method {
+            self.head.parsed.method_span.of(&self.head.buf)
+        } else {
+            self.method.name().map_or(b"", str::as_bytes)
+        }
+    }
+
+    /// Whether only the head of the response is wanted.
+    pub fn is_head(&self) -> bool {
+        self.head.parsed.method == Method::Head
+    }
+
+    /// The host for redirects and `$host`: what the client named, else the server's name.
+    pub fn host(&self) -> &[u8] {
+        if self.host.is_empty() {
+            self.server.name()
+        } else {
+            &self.host
+        }
+    }
+
+    /// Moves the request to another level, such as the block of an `if` that was true.
+    pub fn enter(&mut self, level: u32) {
+        self.location = Rc::clone(self.generation.level(level));
+    }
+
+    /// Counts one more redirection.
+    ///
+    /// Gives `false` when that was one too many.
+    pub fn count_redirect(&mut self) -> bool {
+        self.redirects_left = self.redirects_left.saturating_sub(1);
+        self.redirects_left > 0
+    }
+
+    /// Matches `pattern`; on success its groups become `$1`... and its named groups get
+    /// their values.
+    ///
+    /// A match that was given up because it took too long counts as none, with an error in
+    /// the log.
+    pub fn matches(&self, pattern: &Pattern, subject: &[u8]) -> bool {
+        let mut captures = self.captures.borrow_mut();
+        match pattern.captures(subject, &mut captures.groups) {
+            Ok(true) => {}
+            Ok(false) => return false,
+            Err(_) => {
+                drop(captures);
+                self.log(
+                    runtime::log::Level::Error,
+                    &format!(
+                        "match of \"{}\" was given up after too many steps",
+                        String::from_utf8_lossy(pattern.text())
+                    ),
+                );
+                return false;
+            }
+        }
+        captures.subject.clear();
+        captures.subject.extend_from_slice(subject);
+        for &(group, id) in pattern.names() {
+            let value = captures.groups.get(group).copied().flatten();
+            let value = value.and_then(|(start, end)| captures.subject.get(start..end));
+            self.keep(id, Kept::Value(value.unwrap_or_default().into()));
+        }
+        true
+    }
+
+    /// Forgets the captures of the last match.
+    pub fn clear_captures(&self) {
+        self.captures.borrow_mut().groups.clear();
+    }
+
+    /// The value kept for a variable, if one is.
+    pub(crate) fn kept(&self, id: VariableId) -> Option<Kept> {
+        match self.kept.borrow().get(id.index()) {
+            None | Some(Kept::Unknown) => None,
+            Some(kept) => Some(kept.clone()),
+        }
+    }
+
+    /// Keeps a variable's value for the rest of the request.
+    pub(crate) fn keep(&self, id: VariableId, value: Kept) {
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() <= id.index() {
+            kept.resize(self.generation.variables.len(), Kept::Unknown);
+        }
+        if let Some(slot) = kept.get_mut(id.index()) {
+            *slot = value;
+        }
+    }
+
+    /// Forgets a kept value, so that the variable is computed again.
+    pub fn forget(&self, id: VariableId) {
+        if let Some(slot) = self.kept.borrow_mut().get_mut(id.index()) {
+            *slot = Kept::Unknown;
+        }
+    }
+
+    /// Gives variable `id` a value, as the directive `set` does.
+    pub fn set_variable(&mut self, id: VariableId, value: &[u8]) {
+        let generation = Rc::clone(&self.generation);
+        if let Some(entry) = generation.variables.get(id.index()) {
+            entry.assign(id, self, value);
+        }
+    }
+
+    /// The value of variable `id`.
+    pub fn variable(&self, id: VariableId) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        self.write_variable(id, &mut out).then_some(out)
+    }
+
+    /// Forgets what modules remember, but for what outlives redirections.
+    pub(crate) fn clear_state(&mut self) {
+        for (index, entry) in self.state.iter_mut().enumerate() {
+            if !self.generation.keeps_state(index) {
+                *entry = None;
+            }
+        }
+    }
+}
+
+impl Lookup for Request {
+    fn write_variable(&self, id: VariableId, out: &mut Vec<u8>) -> bool {
+        match self.generation.variables.get(id.index()) {
+            Some(entry) => entry.write(id, self, out),
+            None => false,
+        }
+    }
+
+    fn write_capture(&self, number: usize, out: &mut Vec<u8>) -> bool {
+        let captures = self.captures.borrow();
+        let Some((start, end)) = captures.groups.get(number).copied().flatten() else {
+            return false;
+        };
+        let value = captures.subject.get(start..end);
+        out.extend_from_slice(value.unwrap_or_default());
+        value.is_some()
+    }
+}
+
+/// Where a module keeps what it remembers about a request.
+pub struct RequestSlot<T: 'static> {
+    index: AtomicUsize,
+    is_kept: bool,
+    of: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T: 'static> RequestSlot<T> {
+    /// Forgotten when the request is redirected to another URI.
+    pub const fn new() -> Self {
+        Self {
+            index: AtomicUsize::new(usize::MAX),
+            is_kept: false,
+            of: std::marker::PhantomData,
+        }
+    }
+
+    /// Remembered until the request ends.
+    pub const fn kept_across_redirects() -> Self {
+        Self {
+            index: AtomicUsize::new(usize::MAX),
+            is_kept: true,
+            of: std::marker::PhantomData,
+        }
+    }
+
+    /// What is remembered.
+    pub fn get<'r>(&self, request: &'r Request) -> Option<&'r T> {
+        request
+            .state
+            .get(self.index.load(Ordering::Relaxed))?
+            .as_ref()?
+            .downcast_ref()
+    }
+
+    /// What is remembered, to be changed.
+    pub fn get_mut<'r>(&self, request: &'r mut Request) -> Option<&'r mut T> {
+        request
+            .state
+            .get_mut(self.index.load(Ordering::Relaxed))?
+            .as_mut()?
+            .downcast_mut()
+    }
+
+    /// Remembers `value` instead of what was.
+    pub fn set(&self, request: &mut Request, value: T) {
+        let index = self.index.load(Ordering::Relaxed);
+        if request.state.len() <= index {
+            request.state.resize_with(index + 1, || None);
+        }
+        request.state[index] = Some(Box::new(value));
+    }
+
+    /// Forgets, and gives what was remembered.
+    pub fn take(&self, request: &mut Request) -> Option<T> {
+        let entry = request
+            .state
+            .get_mut(self.index.load(Ordering::Relaxed))?
+            .take()?;
+        entry.downcast().ok().map(|value| *value)
+    }
+}
+
+impl<T: 'static> Default for RequestSlot<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A request slot without its type.
+pub trait AnyRequestSlot: Sync {
+    /// Tells the slot its index; once, before any request.
+    fn place(&self, index: usize);
+    /// Whether it outlives redirections.
+    fn is_kept(&self) -> bool;
+}
+
+impl<T: 'static> AnyRequestSlot for RequestSlot<T> {
+    fn place(&self, index: usize) {
+        self.index.store(index, Ordering::Relaxed);
+    }
+
+    fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+}
+
+impl Request {
+    /// The client's address: the connection's, or what a module found to stand behind it.
+    pub fn remote_addr(&self) -> sys::socket::PeerAddr {
+        self.real_peer.unwrap_or(self.connection.peer)
+    }
+
+    /// User and password of the `Authorization: Basic` field (RFC 7617).
+    pub fn basic_credentials(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let value = self.header(Known::Authorization)?;
+        let (scheme, rest) = value.split_at_checked(6)?;
+        if !scheme.eq_ignore_ascii_case(b"Basic ") {
+            return None;
+        }
+        let decoded = base64::engine::general_purpose::STANDARD
+            .decode(rest.trim_ascii())
+            .ok()?;
+        let colon = decoded.iter().position(|byte| *byte == b':')?;
+        Some((decoded[..colon].to_vec(), decoded[colon + 1..].to_vec()))
+    }
+}

@@ -1,0 +1,274 @@
+//! Reading, keeping and discarding request bodies.
+
+use crate::core::receive::{RECEIVE, Receive};
+use crate::error::Error;
+use crate::request::Request;
+use http1::{BodyLength, ChunkLimits, ChunkedDecoder};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+/// Bytes read from the connection at once.
+const READ_SIZE: usize = 16 << 10;
+
+/// The body that is still to come over the wire.
+#[derive(Default)]
+pub struct Incoming {
+    length: Option<u64>,
+    remaining: u64,
+    decoder: Option<Box<ChunkedDecoder>>,
+    /// Whether the client waits for a 100 before it sends the body.
+    expects_continue: bool,
+    is_broken: bool,
+    received: u64,
+}
+
+impl Incoming {
+    /// A body as announced by the request's head.
+    pub fn new(length: BodyLength, expects_continue: bool) -> Self {
+        let (length, decoder) = match length {
+            BodyLength::None => (None, None),
+            BodyLength::Length(length) => (Some(length), None),
+            BodyLength::Chunked => (
+                None,
+                Some(Box::new(ChunkedDecoder::new(ChunkLimits::default()))),
+            ),
+        };
+        Self {
+            length,
+            remaining: length.unwrap_or(0),
+            decoder,
+            expects_continue,
+            is_broken: false,
+            received: 0,
+        }
+    }
+
+    /// The length that the client announced.
+    pub fn content_length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Whether the body comes in chunks.
+    pub fn is_chunked(&self) -> bool {
+        self.decoder.is_some()
+    }
+
+    /// Whether the request has a body at all.
+    pub fn has_body(&self) -> bool {
+        self.is_chunked() || self.length.is_some_and(|length| length > 0)
+    }
+
+    /// Whether nothing more will come.
+    pub fn is_done(&self) -> bool {
+        self.decoder
+            .as_ref()
+            .map_or(self.remaining == 0, |decoder| decoder.is_done())
+    }
+
+    /// Whether the client still waits for a 100.
+    pub fn awaits_continue(&self) -> bool {
+        self.expects_continue && !self.is_done()
+    }
+
+    /// Takes what belongs to the body from the front of `input`, appending its data to `out`.
+    fn take(&mut self, input: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), Error> {
+        let Some(decoder) = &mut self.decoder else {
+            let count = input
+                .len()
+                .min(usize::try_from(self.remaining).unwrap_or(usize::MAX));
+            out.extend(input.drain(..count));
+            self.remaining -= count as u64;
+            self.received += count as u64;
+            return Ok(());
+        };
+        let mut at = 0;
+        while at < input.len() && !decoder.is_done() {
+            let rest = &input[at..];
+            let chunk = decoder.decode(rest).map_err(|refusal| {
+                self.is_broken = true;
+                Error::client(refusal.status, refusal.reason)
+            })?;
+            if let Some(data) = chunk.data {
+                self.received += data.len() as u64;
+                out.extend_from_slice(&rest[data]);
+            }
+            at += chunk.consumed;
+        }
+        input.drain(..at);
+        Ok(())
+    }
+}
+
+/// A body that was read.
+#[derive(Default)]
+pub struct ReceivedBody {
+    /// Its bytes, where they fit the buffer.
+    pub memory: Vec<u8>,
+    /// The temporary file, where they did not.
+    pub file: Option<Rc<OwnedFd>>,
+    /// The file's name, where it keeps one.
+    pub path: Option<PathBuf>,
+    /// Bytes in all.
+    pub len: u64,
+    /// A named file, removed when the body is dropped (`client_body_in_file_only clean`).
+    is_removed: bool,
+}
+
+impl ReceivedBody {
+    /// The whole body in memory, read back if it went to a file.
+    ///
+    /// # Errors
+    ///
+    /// What reading the file fails with.
+    pub fn read_all(&self) -> io::Result<Vec<u8>> {
+        match &self.file {
+            None => Ok(self.memory.clone()),
+            Some(file) => {
+                let limit = usize::try_from(self.len).unwrap_or(usize::MAX);
+                sys::file::read_to_vec(file.as_fd(), 0, limit)
+            }
+        }
+    }
+}
+
+impl Drop for ReceivedBody {
+    fn drop(&mut self) {
+        if let (true, Some(path)) = (self.is_removed, &self.path) {
+            // It may have been moved away meanwhile, which is what its name is kept for.
+            let _ = sys::file::remove_file(path);
+        }
+    }
+}
+
+impl Request {
+    /// Reads the whole body, to memory or a temporary file as configured, into `self.body`.
+    /// Does nothing when it was read before.
+    ///
+    /// # Errors
+    ///
+    /// 413 for a body over `client_max_body_size`, 400 for bad framing, 408 or an abort when
+    /// the client is too slow or leaves, 500 when a temporary file cannot be written.
+    pub async fn read_body(&mut self) -> Result<(), Error> {
+        if self.body.is_some() {
+            return Ok(());
+        }
+        let location = Rc::clone(&self.location);
+        let settings = RECEIVE.of(&location.settings);
+        let mut body = ReceivedBody::default();
+        if *settings.in_file_only > 0 {
+            self.to_file(settings, &mut body)?;
+        }
+        let mut data = Vec::new();
+        while self.next_body_part(&mut data).await? {
+            let size = body.len + data.len() as u64;
+            if *settings.max_size > 0 && size > *settings.max_size {
+                return Err(Error::client(
+                    413,
+                    format!("client intended to send too large chunked body: {size} bytes"),
+                ));
+            }
+            let in_memory = (body.memory.len() + data.len()) as u64;
+            if body.file.is_none() && in_memory > *settings.buffer_size {
+                self.to_file(settings, &mut body)?;
+            }
+            body.len = size;
+            match &body.file {
+                None => body.memory.append(&mut data),
+                Some(file) => append(file, size - data.len() as u64, &data)?,
+            }
+            data.clear();
+        }
+        self.body = Some(body);
+        Ok(())
+    }
+
+    /// Moves what `body` has into a new temporary file, where the rest will follow.
+    fn to_file(&self, settings: &Receive, body: &mut ReceivedBody) -> Result<(), Error> {
+        let temporary = self
+            .connection
+            .http
+            .create_temporary(&settings.temp_path)
+            .map_err(|error| Error::resource("creating a temporary file failed", error))?;
+        let path = temporary.path().to_owned();
+        let keeps_name = *settings.in_file_only > 0;
+        let file = if keeps_name {
+            body.path = Some(path.clone());
+            body.is_removed = *settings.in_file_only == 2;
+            temporary.keep()
+        } else {
+            let doing = || format!("unlink() \"{}\" failed", path.display());
+            temporary
+                .unlink()
+                .map_err(|error| Error::resource(doing(), error))?
+        };
+        if !keeps_name {
+            let shown = path.display();
+            self.log(
+                runtime::log::Level::Warn,
+                &format!("a client request body is buffered to a temporary file {shown}"),
+            );
+        }
+        let file = Rc::new(file);
+        append(&file, 0, &body.memory)?;
+        body.memory = Vec::new();
+        body.file = Some(file);
+        Ok(())
+    }
+
+    /// Appends the next part of the body to `out`; `false` when the body has ended.
+    ///
+    /// # Errors
+    ///
+    /// 400 for bad framing, 408 or an abort when the client is too slow or leaves.
+    pub async fn next_body_part(&mut self, out: &mut Vec<u8>) -> Result<bool, Error> {
+        let timeout = *RECEIVE.of(&self.location.settings).timeout;
+        let connection = Rc::clone(&self.connection);
+        let before = out.len();
+        loop {
+            let mut pending = connection.pending.take();
+            let taken = self.incoming.take(&mut pending, out);
+            connection.pending.replace(pending);
+            taken?;
+            if out.len() > before {
+                return Ok(true);
+            }
+            if self.incoming.is_done() {
+                return Ok(false);
+            }
+            if self.incoming.expects_continue {
+                self.incoming.expects_continue = false;
+                connection.send_continue().await?;
+            }
+            connection.read_more(READ_SIZE, timeout).await?;
+        }
+    }
+
+    /// Takes what is left of the body from what was already received, so that the next
+    /// request can be told from it. Gives `false` when some of it is still to come.
+    pub(crate) fn drop_received_body(&mut self) -> bool {
+        if self.incoming.is_broken {
+            return false;
+        }
+        let mut pending = self.connection.pending.take();
+        let mut ignored = Vec::new();
+        let taken = self.incoming.take(&mut pending, &mut ignored);
+        self.connection.pending.replace(pending);
+        taken.is_ok() && self.incoming.is_done()
+    }
+
+    /// Bytes of the body that were received, without chunk framing.
+    pub fn body_bytes_received(&self) -> u64 {
+        self.incoming.received
+    }
+}
+
+fn append(file: &Rc<OwnedFd>, at: u64, data: &[u8]) -> Result<(), Error> {
+    sys::file::write_all_at(file.as_fd(), data, at).map_err(|error| {
+        Error::resource(
+            "writing a client request body to a temporary file failed",
+            error,
+        )
+    })
+}

@@ -1,0 +1,282 @@
+//! Variables: who defines them, how a request finds their values.
+
+use crate::request::Request;
+use engine::variable::{VariableId, VariableNames};
+use engine::{Loading, Refused};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// A variable that a module defines in its table.
+#[derive(Clone, Copy)]
+pub struct Variable {
+    /// Its name, without `$`; with a trailing `_` for a family (`http_`).
+    pub name: &'static str,
+    get: Getter,
+    /// How `set $name value` changes the request; variables without it cannot be set.
+    set: Option<fn(&mut Request, &[u8])>,
+}
+
+#[derive(Clone, Copy)]
+enum Getter {
+    Plain(fn(&Request, &mut Vec<u8>) -> bool),
+    Family(fn(&Request, &[u8], &mut Vec<u8>) -> bool),
+}
+
+impl Variable {
+    /// A variable. The getter appends the value and says whether there is one.
+    pub const fn new(name: &'static str, get: fn(&Request, &mut Vec<u8>) -> bool) -> Self {
+        Self {
+            name,
+            get: Getter::Plain(get),
+            set: None,
+        }
+    }
+
+    /// A family of variables: the getter gets what follows the prefix.
+    pub const fn family(
+        name: &'static str,
+        get: fn(&Request, &[u8], &mut Vec<u8>) -> bool,
+    ) -> Self {
+        Self {
+            name,
+            get: Getter::Family(get),
+            set: None,
+        }
+    }
+
+    /// A variable that `set` may change.
+    pub const fn changeable(
+        name: &'static str,
+        get: fn(&Request, &mut Vec<u8>) -> bool,
+        set: fn(&mut Request, &[u8]),
+    ) -> Self {
+        Self {
+            name,
+            get: Getter::Plain(get),
+            set: Some(set),
+        }
+    }
+
+    /// Whether the name stands for a family.
+    pub fn is_family(&self) -> bool {
+        matches!(self.get, Getter::Family(_))
+    }
+
+    /// Whether `set` may change it.
+    pub fn is_changeable(&self) -> bool {
+        self.set.is_some()
+    }
+}
+
+/// Computes a variable that a directive defines (`map`, `geo`, `split_clients`).
+pub type Compute = Rc<dyn Fn(&Request, &mut Vec<u8>) -> bool>;
+
+/// Variables that directives define, collected while a configuration loads.
+#[derive(Default)]
+pub struct Definitions {
+    computed: HashMap<VariableId, (Compute, Caching)>,
+    /// Given values by `set` and by named groups of regular expressions.
+    stored: std::collections::HashSet<VariableId>,
+}
+
+/// Whether a computed value holds for the rest of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caching {
+    /// Computed at its first use.
+    Once,
+    /// Computed at each use (`volatile`).
+    Never,
+}
+
+/// Defines `$name` as whatever `compute` says.
+///
+/// # Errors
+///
+/// `the duplicate "name" variable` when something else defines it.
+pub fn define(
+    loading: &mut Loading,
+    name: &[u8],
+    caching: Caching,
+    compute: Compute,
+) -> Result<VariableId, Refused> {
+    let id = loading.variables.resolve(name);
+    let taken = loading
+        .shared::<Definitions>()
+        .computed
+        .insert(id, (compute, caching))
+        .is_some();
+    if taken || loading.shared::<BuiltIn>().blocks(name) {
+        return Err(duplicate(name));
+    }
+    Ok(id)
+}
+
+/// Defines `$name` as a variable that is given values at run time.
+///
+/// # Errors
+///
+/// `the duplicate "name" variable` when the name is built in and cannot be changed.
+pub fn define_stored(loading: &mut Loading, name: &[u8]) -> Result<VariableId, Refused> {
+    let id = loading.variables.resolve(name);
+    if loading.shared::<BuiltIn>().blocks(name) {
+        return Err(duplicate(name));
+    }
+    loading.shared::<Definitions>().stored.insert(id);
+    Ok(id)
+}
+
+fn duplicate(name: &[u8]) -> Refused {
+    Refused::new(format!(
+        "the duplicate \"{}\" variable",
+        String::from_utf8_lossy(name)
+    ))
+}
+
+/// The tables of all modules, for checks while loading.
+#[derive(Default)]
+pub struct BuiltIn {
+    tables: Vec<&'static [Variable]>,
+}
+
+impl BuiltIn {
+    /// Takes a module's table in.
+    pub fn add(&mut self, table: &'static [Variable]) {
+        self.tables.push(table);
+    }
+
+    fn find(&self, name: &[u8]) -> Option<&'static Variable> {
+        let exact = |v: &&Variable| !v.is_family() && v.name.as_bytes() == name;
+        let family = |v: &&Variable| v.is_family() && name.starts_with(v.name.as_bytes());
+        let all = || self.tables.iter().flat_map(|table| table.iter());
+        all().find(exact).or_else(|| all().find(family))
+    }
+
+    /// Whether `name` is built in and may not be defined again.
+    fn blocks(&self, name: &[u8]) -> bool {
+        self.find(&name.to_ascii_lowercase())
+            .is_some_and(|found| !found.is_changeable() && !found.is_family())
+    }
+}
+
+/// One variable of a finished configuration.
+pub struct Entry {
+    /// Its name.
+    pub name: Box<[u8]>,
+    source: ValueSource,
+    set: Option<fn(&mut Request, &[u8])>,
+}
+
+enum ValueSource {
+    Plain(fn(&Request, &mut Vec<u8>) -> bool),
+    Family(fn(&Request, &[u8], &mut Vec<u8>) -> bool, Box<[u8]>),
+    Computed(Compute, Caching),
+    Stored,
+}
+
+/// Ties every name that the configuration uses to its source.
+///
+/// # Errors
+///
+/// `unknown "name" variable` for each name that nothing defines.
+pub fn bind(loading: &mut Loading) -> Result<Vec<Entry>, Vec<Refused>> {
+    let names: VariableNames = loading.variables.clone();
+    let mut definitions: Definitions = loading.take_shared();
+    let built_in: BuiltIn = loading.take_shared();
+    let mut entries = Vec::new();
+    let mut unknown = Vec::new();
+    for (id, name) in names.iter() {
+        let found = built_in.find(name);
+        let source = match (definitions.computed.remove(&id), found.map(|v| v.get)) {
+            (Some((compute, caching)), _) => ValueSource::Computed(compute, caching),
+            (None, Some(Getter::Plain(get))) => ValueSource::Plain(get),
+            (None, Some(Getter::Family(get))) => {
+                let prefix = found.map_or(0, |v| v.name.len());
+                ValueSource::Family(get, name[prefix..].into())
+            }
+            (None, None) if definitions.stored.contains(&id) => ValueSource::Stored,
+            (None, None) => {
+                unknown.push(Refused::new(format!(
+                    "unknown \"{}\" variable",
+                    String::from_utf8_lossy(name)
+                )));
+                ValueSource::Stored
+            }
+        };
+        let set = found.and_then(|v| v.set);
+        entries.push(Entry {
+            name: name.into(),
+            source,
+            set,
+        });
+    }
+    if unknown.is_empty() {
+        Ok(entries)
+    } else {
+        Err(unknown)
+    }
+}
+
+/// A value kept for the rest of a request.
+#[derive(Clone, Debug, Default)]
+pub enum Kept {
+    /// Not computed yet.
+    #[default]
+    Unknown,
+    /// Computed: there is none.
+    Nothing,
+    /// The value.
+    Value(Rc<[u8]>),
+}
+
+impl Entry {
+    /// Appends the value for `request` to `out`.
+    pub fn write(&self, id: VariableId, request: &Request, out: &mut Vec<u8>) -> bool {
+        match &self.source {
+            ValueSource::Plain(get) => match request.kept(id) {
+                Some(kept) => write_kept(&kept, out),
+                None => get(request, out),
+            },
+            ValueSource::Family(get, rest) => match request.kept(id) {
+                Some(kept) => write_kept(&kept, out),
+                None => get(request, rest, out),
+            },
+            ValueSource::Computed(compute, caching) => {
+                if *caching == Caching::Once
+                    && let Some(kept) = request.kept(id)
+                {
+                    return write_kept(&kept, out);
+                }
+                let start = out.len();
+                let found = compute(request, out);
+                if *caching == Caching::Once {
+                    let kept = if found {
+                        Kept::Value(Rc::from(&out[start..]))
+                    } else {
+                        Kept::Nothing
+                    };
+                    request.keep(id, kept);
+                }
+                found
+            }
+            ValueSource::Stored => request.kept(id).is_some_and(|kept| write_kept(&kept, out)),
+        }
+    }
+
+    /// Gives the variable a value, as `set` does.
+    pub fn assign(&self, id: VariableId, request: &mut Request, value: &[u8]) {
+        match self.set {
+            Some(set) => set(request, value),
+            None => request.keep(id, Kept::Value(Rc::from(value))),
+        }
+    }
+}
+
+fn write_kept(kept: &Kept, out: &mut Vec<u8>) -> bool {
+    match kept {
+        Kept::Value(value) => {
+            out.extend_from_slice(value);
+            true
+        }
+        Kept::Unknown | Kept::Nothing => false,
+    }
+}
