@@ -27,7 +27,8 @@ type Job = Box<dyn FnOnce() + Send>;
 struct Queue {
     jobs: VecDeque<Job>,
     threads: usize,
-    idle: usize,
+    /// Threads that are at work on a job.
+    busy: usize,
     closed: bool,
 }
 
@@ -66,9 +67,10 @@ impl BlockingPool {
 
     fn submit(&self, job: Job) -> Result<(), PoolFull> {
         let mut queue = lock(&self.shared.queue);
-        // Those in the queue have an idle thread coming, up to as many as are idle.
-        let spare = queue.idle > queue.jobs.len();
-        if !spare && queue.threads < self.shared.max_threads {
+        // Those in the queue have a thread coming, up to as many as are not at work.
+        let free = queue.threads - queue.busy;
+        let is_met = queue.jobs.len() < free;
+        if !is_met && queue.threads < self.shared.max_threads {
             let shared = Arc::clone(&self.shared);
             let thread = thread::Builder::new().name(self.shared.name.clone());
             match thread.spawn(move || shared.serve()) {
@@ -76,7 +78,7 @@ impl BlockingPool {
                 Err(_) if queue.threads == 0 => return Err(PoolFull),
                 Err(_) => {}
             }
-        } else if !spare && queue.jobs.len() >= self.shared.max_queue + queue.idle {
+        } else if !is_met && queue.jobs.len() >= self.shared.max_queue + free {
             return Err(PoolFull);
         }
         queue.jobs.push_back(job);
@@ -91,18 +93,18 @@ impl Shared {
         let mut queue = lock(&self.queue);
         loop {
             if let Some(job) = queue.jobs.pop_front() {
+                queue.busy += 1;
                 drop(queue);
                 job();
                 queue = lock(&self.queue);
+                queue.busy -= 1;
             } else if queue.closed {
                 return;
             } else {
-                queue.idle += 1;
                 queue = self
                     .work
                     .wait(queue)
                     .unwrap_or_else(PoisonError::into_inner);
-                queue.idle -= 1;
             }
         }
     }

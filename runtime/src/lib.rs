@@ -17,8 +17,12 @@ mod stream;
 mod table;
 mod tasks;
 mod timers;
+mod turn;
 mod watch;
 mod worker;
+
+#[cfg(test)]
+mod tests;
 
 pub use blocking::{BlockingPool, PoolFull};
 pub use clock::{Millis, WallClock};

@@ -30,10 +30,12 @@ pub struct Accepted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenerId(Key);
 
+type AcceptHook = Rc<dyn Fn(Accepted)>;
+
 struct Listening {
     listener: Rc<Listener>,
     interest: Interest,
-    accept: Rc<dyn Fn(Accepted)>,
+    accept: AcceptHook,
 }
 
 /// Connections taken from one socket in one turn with `multi_accept on`. A bound, so that
@@ -89,6 +91,12 @@ impl Acceptor {
         if self.paused_until.get().is_some() {
             self.retry.set(true);
         }
+    }
+
+    fn find(&self, key: Key) -> Option<(Rc<Listener>, AcceptHook)> {
+        let mut listening = self.listening.borrow_mut();
+        let entry = listening.get(key)?;
+        Some((Rc::clone(&entry.listener), Rc::clone(&entry.accept)))
     }
 
     fn is_quiet(&self) -> bool {
@@ -206,7 +214,10 @@ impl Worker {
             return;
         }
         self.acceptor.paused_until.set(None);
-        self.acceptor.retry.set(false);
+        if !self.acceptor.retry.replace(false) {
+            // Those that were given up have had their time: others may be.
+            self.acceptor.evicted.set(0);
+        }
         let mut spare = self.acceptor.spare.borrow_mut();
         if spare.is_none() {
             *spare = File::open("/dev/null").ok();
@@ -219,22 +230,23 @@ impl Worker {
 
     /// A listening socket has connections waiting.
     pub(crate) fn accept_from(self: &Rc<Self>, key: Key) {
-        let found = {
-            let mut listening = self.acceptor.listening.borrow_mut();
-            listening
-                .get(key)
-                .map(|entry| (Rc::clone(&entry.listener), Rc::clone(&entry.accept)))
-        };
-        let Some((listener, accept)) = found else {
-            return;
-        };
         let batch = if self.acceptor.multi {
             MULTI_ACCEPT_BATCH
         } else {
             1
         };
-        for _ in 0..batch {
-            if self.acceptor.is_quiet() || !self.accept_one(&listener, &*accept) {
+        for taken in 0..batch {
+            // The event speaks of one connection. Nobody is given up on the mere chance of
+            // another, which the next turn will tell of.
+            if taken > 0 && !self.has_room() {
+                return;
+            }
+            // Whoever got the last one may have closed the socket, or paused.
+            let found = self.acceptor.find(key);
+            let Some((listener, accept)) = found.filter(|_| !self.acceptor.is_quiet()) else {
+                return;
+            };
+            if !self.accept_one(&listener, &*accept) {
                 return;
             }
         }
@@ -262,9 +274,9 @@ impl Worker {
             Err(error) if is_shortage(&error) => {
                 self.report_rarely(Level::Crit, &|| format!("accept4() failed ({error})"));
                 self.acceptor.spare.take();
-                // One that is idle has a descriptor to give.
-                self.evict();
                 self.pause_for_shortage();
+                // One that is idle has a descriptor to give, which ends the pause.
+                self.evict();
                 false
             }
             Err(error) => {
@@ -274,20 +286,25 @@ impl Worker {
         }
     }
 
+    fn has_room(&self) -> bool {
+        let leaving = self.acceptor.evicted.get();
+        self.slots.borrow().live().saturating_sub(leaving) < self.limits.connections
+    }
+
     /// Whether there is a slot for another connection, after giving up one if necessary.
+    /// One whose task has yet to notice counts as gone, up to an eighth of all.
     pub(crate) fn make_room(&self) -> bool {
-        let has_room = || self.slots.borrow().live() < self.limits.connections;
-        if has_room() {
+        if self.has_room() {
             return true;
         }
-        // One that was given up before is about to leave; no need for a second one.
-        if self.acceptor.evicted.get() == 0 && self.evict() {
-            self.report_rarely(Level::Warn, &|| {
-                let limit = self.limits.connections;
-                format!("{limit} worker_connections are not enough, reusing connections")
-            });
+        let limit = self.limits.connections;
+        if self.acceptor.evicted.get() > limit / 8 || !self.evict() {
+            return false;
         }
-        has_room()
+        self.report_rarely(Level::Warn, &|| {
+            format!("{limit} worker_connections are not enough, reusing connections")
+        });
+        true
     }
 
     /// Gives up the connection that is missed least. Whether there was one.

@@ -155,7 +155,9 @@ impl Stream {
     ///
     /// `WouldBlock` when there is none; otherwise the connection's error.
     pub fn try_writev(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.attempt(Flags::WRITABLE, |fd| socket::writev(fd, slices))
+        let sent = self.attempt(Flags::WRITABLE, |fd| socket::writev(fd, slices))?;
+        let asked = slices.iter().map(|slice| slice.len()).sum();
+        Ok(self.after_write(sent, asked))
     }
 
     /// Sends up to `len` bytes of `file` from `offset`. 0 means that the file ends there.

@@ -1,18 +1,18 @@
-//! The event loop: waits, tells everyone concerned, and ends the turn.
+//! The worker: what it owns, and what everyone in it may ask for.
 
 use crate::clock::{Clock, Millis, WallClock};
 use crate::listener::Acceptor;
 use crate::log::{self, Level};
-use crate::slots::{ConnectionCounts, Flags, Slots, Token, TokenKind, Waiting, Wake};
-use crate::table::Key;
+use crate::slots::{ConnectionCounts, Slots, Token};
 use crate::tasks::Tasks;
 use crate::timers::{Elapsed, Sleep, Sleeps, race};
 use crate::watch::Watches;
 use std::cell::{Cell, Ref, RefCell};
 use std::future::Future;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
-use sys::epoll::{Epoll, Event, Events, Interest};
+use sys::epoll::{Epoll, Events, Interest};
 use sys::waker::WakeQueue;
 
 /// Events taken from the kernel in one turn. Source: nginx's `epoll_events`.
@@ -43,10 +43,10 @@ type Hook = Rc<dyn Fn()>;
 type HeartbeatHook = Rc<dyn Fn(u64)>;
 
 #[derive(Default)]
-struct Hooks {
-    turn_end: RefCell<Vec<Hook>>,
+pub(crate) struct Hooks {
+    pub(crate) turn_end: RefCell<Vec<Hook>>,
     report: RefCell<Option<ReportHook>>,
-    heartbeat: RefCell<Option<HeartbeatHook>>,
+    pub(crate) heartbeat: RefCell<Option<HeartbeatHook>>,
 }
 
 /// One thread's event loop, with everything that waits in it.
@@ -62,11 +62,11 @@ pub struct Worker {
     pub(crate) sleeps: RefCell<Sleeps>,
     pub(crate) acceptor: Acceptor,
     pub(crate) watches: RefCell<Watches>,
-    clock: Clock,
-    events: RefCell<Events>,
-    hooks: Hooks,
+    pub(crate) clock: Clock,
+    pub(crate) events: RefCell<Events>,
+    pub(crate) hooks: Hooks,
     stopping: Cell<bool>,
-    heartbeat: Cell<u64>,
+    pub(crate) heartbeat: Cell<u64>,
 }
 
 thread_local! {
@@ -125,7 +125,7 @@ impl Worker {
     }
 
     /// `self`, shared.
-    fn shared(&self) -> Rc<Self> {
+    pub(crate) fn shared(&self) -> Rc<Self> {
         self.this
             .upgrade()
             .expect("a worker is only ever made inside an Rc")
@@ -146,150 +146,6 @@ impl Worker {
     /// Whether [`Worker::stop`] was called.
     pub fn is_stopping(&self) -> bool {
         self.stopping.get()
-    }
-
-    /// One turn: waits for events until the next timer, at most `max_wait` milliseconds, and
-    /// handles what happened. Not to be called from within a turn.
-    pub fn turn(&self, max_wait: Option<Millis>) {
-        let this = self.shared();
-        self.wakes.enter();
-        let wait = self.time_to_wait(max_wait);
-        let mut events = self.events.borrow_mut();
-        if let Err(error) = self.epoll.wait(&mut events, wait) {
-            self.report(Level::Alert, &format!("epoll_wait() failed ({error})"));
-        }
-        self.clock.tick();
-        self.beat();
-        for event in events.iter() {
-            this.dispatch(event);
-        }
-        drop(events);
-        self.resume_deferred();
-        self.fire_timers();
-        self.run_woken();
-        self.end_pause();
-        self.end_turn();
-    }
-
-    /// How long nothing needs to be done; `None` is for ever.
-    fn time_to_wait(&self, max_wait: Option<Millis>) -> Option<Millis> {
-        if self.wakes.has_local() || !self.deferred.borrow().is_empty() {
-            return Some(0);
-        }
-        let timers = [
-            self.slots.borrow().next_deadline(),
-            self.sleeps.borrow().next(),
-            self.acceptor.next(),
-        ];
-        let Some(next) = timers.into_iter().flatten().min() else {
-            return max_wait;
-        };
-        // Handling the last turn took time, which must not be waited for again.
-        self.clock.tick();
-        let wait = next.saturating_sub(self.now());
-        Some(max_wait.map_or(wait, |max| wait.min(max)))
-    }
-
-    fn beat(&self) {
-        let beat = self.heartbeat.get().wrapping_add(1);
-        self.heartbeat.set(beat);
-        let hook = self.hooks.heartbeat.borrow().clone();
-        if let Some(hook) = hook {
-            hook(beat);
-        }
-    }
-
-    fn dispatch(self: &Rc<Self>, event: Event) {
-        let token = Token::from(event.token());
-        match token.kind() {
-            TokenKind::Slot => self.tell_slot(token.key(), event),
-            TokenKind::Listener => self.accept_from(token.key()),
-            TokenKind::Watch => self.call_watcher(token.key()),
-            TokenKind::RemoteWakes => self.take_remote_wakes(),
-        }
-    }
-
-    /// Something happened on a connection.
-    fn tell_slot(&self, key: Key, event: Event) {
-        let mut slots = self.slots.borrow_mut();
-        let Some(slot) = slots.find(key) else {
-            return;
-        };
-        let (readable, writable) = (event.is_readable(), event.is_writable());
-        for (happened, flag) in [
-            (readable, Flags::READABLE),
-            (writable, Flags::WRITABLE),
-            (event.is_peer_closed(), Flags::PEER_CLOSED),
-            (event.is_error(), Flags::BROKEN),
-        ] {
-            if happened {
-                slot.flags.add(flag);
-            }
-        }
-        let waiting = slot.waiting.take(readable, writable);
-        let wake = slot.flags.wake().unwrap_or(Wake::Readable);
-        drop(slots);
-        self.wake(waiting, wake);
-    }
-
-    /// Wakes tasks, or resumes a parked owner with `wake`. No borrow may be held.
-    pub(crate) fn wake(&self, waiting: Waiting, wake: Wake) {
-        match waiting {
-            Waiting::Nobody => {}
-            Waiting::Parked(owner) => {
-                self.guard(|| owner.resume(wake));
-            }
-            Waiting::Reader(waker) | Waiting::Writer(waker) | Waiting::Both(waker) => waker.wake(),
-            Waiting::Each(pair) => {
-                let (reader, writer) = *pair;
-                reader.wake();
-                writer.wake();
-            }
-        }
-    }
-
-    fn resume_deferred(&self) {
-        let deferred = self.deferred.take();
-        for token in deferred {
-            let mut slots = self.slots.borrow_mut();
-            // Meanwhile it may have been resumed by an event, or is parked no longer.
-            let Some(slot) = slots.find(token.key()) else {
-                continue;
-            };
-            if let Some(wake) = slot.flags.wake()
-                && matches!(slot.waiting, Waiting::Parked(_))
-            {
-                let waiting = slot.waiting.take(true, true);
-                drop(slots);
-                self.wake(waiting, wake);
-            }
-        }
-    }
-
-    fn fire_timers(&self) {
-        let now = self.now();
-        loop {
-            let overdue = self.slots.borrow_mut().pop_overdue(now);
-            let Some(waiting) = overdue else {
-                break;
-            };
-            self.wake(waiting, Wake::TimedOut);
-        }
-        loop {
-            let waker = self.sleeps.borrow_mut().pop_due(now);
-            let Some(waker) = waker else {
-                break;
-            };
-            waker.wake();
-        }
-    }
-
-    fn end_turn(&self) {
-        let hooks = self.hooks.turn_end.borrow().clone();
-        for hook in hooks {
-            self.guard(|| hook());
-        }
-        log::flush_turn();
     }
 
     /// Milliseconds of the monotonic clock, as of the start of this turn.
@@ -349,7 +205,8 @@ impl Worker {
     pub(crate) fn report(&self, level: Level, text: &str) {
         let hook = self.hooks.report.borrow().clone();
         if let Some(hook) = hook {
-            hook(level, text);
+            // A panic here has nowhere to be reported to.
+            let _ = catch_unwind(AssertUnwindSafe(|| hook(level, text)));
         }
     }
 
@@ -372,23 +229,6 @@ impl Worker {
     /// How many streams exist, peers included.
     pub fn live_slots(&self) -> u32 {
         self.slots.borrow().live()
-    }
-
-    /// Resumes every parked connection with [`Wake::Shutdown`].
-    pub fn close_idle(&self) {
-        let parked = self.slots.borrow().parked();
-        for key in parked {
-            let waiting = {
-                let mut slots = self.slots.borrow_mut();
-                match slots.find(key) {
-                    Some(slot) if matches!(slot.waiting, Waiting::Parked(_)) => {
-                        slot.waiting.take(true, true)
-                    }
-                    _ => continue,
-                }
-            };
-            self.wake(waiting, Wake::Shutdown);
-        }
     }
 
     /// Drops all that lives in the worker: tasks, parked connections, listeners, watched

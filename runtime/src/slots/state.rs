@@ -4,6 +4,7 @@ use super::{Class, ConnectionCounts, Waiting, Wake};
 use crate::clock::Millis;
 use crate::table::Key;
 use crate::timers::TimerHeap;
+use sys::epoll::Event;
 
 /// What is known of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,26 @@ impl Flags {
 
     pub(crate) fn clear(&mut self, other: Self) {
         self.0 &= !other.0;
+    }
+
+    /// Takes in what an event says.
+    pub(crate) fn learn(&mut self, event: Event) {
+        if event.is_readable() {
+            self.add(Self::READABLE);
+        }
+        if event.is_writable() {
+            self.add(Self::WRITABLE);
+        }
+        // A datagram that was refused breaks nothing.
+        if self.has(Self::DATAGRAM) {
+            return;
+        }
+        if event.is_peer_closed() {
+            self.add(Self::PEER_CLOSED);
+        }
+        if event.is_error() {
+            self.add(Self::BROKEN);
+        }
     }
 
     /// Why an owner that is parked now would be resumed, if for anything.

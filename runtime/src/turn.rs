@@ -1,0 +1,163 @@
+//! The event loop: waits, tells everyone concerned, and ends the turn.
+
+use crate::clock::Millis;
+use crate::log::{self, Level};
+use crate::slots::{Token, TokenKind, Waiting, Wake};
+use crate::table::Key;
+use crate::worker::Worker;
+use std::rc::Rc;
+use sys::epoll::Event;
+
+impl Worker {
+    /// One turn: waits for events until the next timer, at most `max_wait` milliseconds, and
+    /// handles what happened. Not to be called from within a turn.
+    pub fn turn(&self, max_wait: Option<Millis>) {
+        let this = self.shared();
+        self.wakes.enter();
+        let wait = self.time_to_wait(max_wait);
+        let mut events = self.events.borrow_mut();
+        if let Err(error) = self.epoll.wait(&mut events, wait) {
+            self.report(Level::Alert, &format!("epoll_wait() failed ({error})"));
+        }
+        self.clock.tick();
+        self.beat();
+        for event in events.iter() {
+            this.dispatch(event);
+        }
+        drop(events);
+        self.resume_deferred();
+        self.fire_timers();
+        self.run_woken();
+        self.end_pause();
+        self.end_turn();
+    }
+
+    /// How long nothing needs to be done; `None` is for ever.
+    fn time_to_wait(&self, max_wait: Option<Millis>) -> Option<Millis> {
+        if self.wakes.has_local() || !self.deferred.borrow().is_empty() {
+            return Some(0);
+        }
+        let timers = [
+            self.slots.borrow().next_deadline(),
+            self.sleeps.borrow().next(),
+            self.acceptor.next(),
+        ];
+        let Some(next) = timers.into_iter().flatten().min() else {
+            return max_wait;
+        };
+        // Handling the last turn took time, which must not be waited for again.
+        self.clock.tick();
+        let wait = next.saturating_sub(self.now());
+        Some(max_wait.map_or(wait, |max| wait.min(max)))
+    }
+
+    fn beat(&self) {
+        let beat = self.heartbeat.get().wrapping_add(1);
+        self.heartbeat.set(beat);
+        let hook = self.hooks.heartbeat.borrow().clone();
+        if let Some(hook) = hook {
+            self.guard(|| hook(beat));
+        }
+    }
+
+    fn dispatch(self: &Rc<Self>, event: Event) {
+        let token = Token::from(event.token());
+        match token.kind() {
+            TokenKind::Slot => self.tell_slot(token.key(), event),
+            TokenKind::Listener => self.accept_from(token.key()),
+            TokenKind::Watch => self.call_watcher(token.key()),
+            TokenKind::RemoteWakes => self.take_remote_wakes(),
+        }
+    }
+
+    /// Something happened on a connection.
+    fn tell_slot(&self, key: Key, event: Event) {
+        let mut slots = self.slots.borrow_mut();
+        let Some(slot) = slots.find(key) else {
+            return;
+        };
+        slot.flags.learn(event);
+        let (readable, writable) = (event.is_readable(), event.is_writable());
+        let waiting = slot.waiting.take(readable, writable);
+        let wake = slot.flags.wake().unwrap_or(Wake::Readable);
+        drop(slots);
+        self.wake(waiting, wake);
+    }
+
+    /// Wakes tasks, or resumes a parked owner with `wake`. No borrow may be held.
+    pub(crate) fn wake(&self, waiting: Waiting, wake: Wake) {
+        match waiting {
+            Waiting::Nobody => {}
+            Waiting::Parked(owner) => {
+                self.guard(|| owner.resume(wake));
+            }
+            Waiting::Reader(waker) | Waiting::Writer(waker) | Waiting::Both(waker) => waker.wake(),
+            Waiting::Each(pair) => {
+                let (reader, writer) = *pair;
+                reader.wake();
+                writer.wake();
+            }
+        }
+    }
+
+    fn resume_deferred(&self) {
+        let deferred = self.deferred.take();
+        for token in deferred {
+            let mut slots = self.slots.borrow_mut();
+            // Meanwhile it may have been resumed by an event, or is parked no longer.
+            let Some(slot) = slots.find(token.key()) else {
+                continue;
+            };
+            if let Some(wake) = slot.flags.wake()
+                && matches!(slot.waiting, Waiting::Parked(_))
+            {
+                let waiting = slot.waiting.take(true, true);
+                drop(slots);
+                self.wake(waiting, wake);
+            }
+        }
+    }
+
+    fn fire_timers(&self) {
+        let now = self.now();
+        loop {
+            let overdue = self.slots.borrow_mut().pop_overdue(now);
+            let Some(waiting) = overdue else {
+                break;
+            };
+            self.wake(waiting, Wake::TimedOut);
+        }
+        loop {
+            let waker = self.sleeps.borrow_mut().pop_due(now);
+            let Some(waker) = waker else {
+                break;
+            };
+            waker.wake();
+        }
+    }
+
+    fn end_turn(&self) {
+        let hooks = self.hooks.turn_end.borrow().clone();
+        for hook in hooks {
+            self.guard(|| hook());
+        }
+        log::flush_turn();
+    }
+
+    /// Resumes every parked connection with [`Wake::Shutdown`].
+    pub fn close_idle(&self) {
+        let parked = self.slots.borrow().parked();
+        for key in parked {
+            let waiting = {
+                let mut slots = self.slots.borrow_mut();
+                match slots.find(key) {
+                    Some(slot) if matches!(slot.waiting, Waiting::Parked(_)) => {
+                        slot.waiting.take(true, true)
+                    }
+                    _ => continue,
+                }
+            };
+            self.wake(waiting, Wake::Shutdown);
+        }
+    }
+}
