@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod crypt;
 pub mod epoll;
+pub mod errno;
 pub mod file;
 pub mod host;
 mod outcome;

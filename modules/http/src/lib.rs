@@ -1,2 +1,16 @@
 //! Every HTTP module, one room each.
 #![forbid(unsafe_code)]
+
+mod open_files;
+mod static_files;
+mod symlinks;
+
+use http::Module;
+
+/// Every module. Within one phase, and within one stage of filters, this is the order in
+/// which they run; everywhere else the order means nothing.
+pub static MODULES: &[&Module] = &[
+    // Whoever maps a URI to something more special than a file comes first.
+    // The last resort: a file of that name.
+    &static_files::MODULE,
+];

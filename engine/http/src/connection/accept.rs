@@ -1,17 +1,14 @@
 //! From an accepted socket to a connection that waits for its first request.
 
-use super::{Connection, h1};
+use super::{Connection, ProxyHeader, h1};
 use crate::config::addresses::ListenSocket;
 use crate::core::client::CLIENT;
 use crate::core::transfer::TRANSFER;
 use crate::error::Error;
 use crate::worker::HttpWorker;
-use proxy_protocol::Parsed;
+use proxy_protocol::{HEADER_MAX, Parsed};
 use runtime::{Accepted, Class};
 use std::rc::Rc;
-
-/// Bytes that a PROXY protocol header may take, its TLVs included.
-const PROXY_HEADER_MAX: usize = 4096;
 
 /// Takes a new connection in.
 pub fn accept(http: &Rc<HttpWorker>, socket: &Rc<ListenSocket>, accepted: Accepted) {
@@ -42,23 +39,27 @@ async fn begin_with_proxy(connection: Rc<Connection>, timeout: u64) {
 
 async fn read_proxy_header(connection: &Rc<Connection>, timeout: u64) -> Result<(), Error> {
     loop {
-        let parsed = proxy_protocol::parse(&connection.pending.borrow());
-        match parsed {
+        let parsed = match proxy_protocol::parse(&connection.pending.borrow()) {
+            Ok(Parsed::Partial) => None,
             Ok(Parsed::Complete { consumed, header }) => {
-                connection.pending.borrow_mut().drain(..consumed);
-                // Set once: this runs before anything else.
-                let _ = connection.rare().proxy.set(header);
-                return Ok(());
+                let tlvs = header.tlvs.as_bytes().to_vec();
+                Some((
+                    consumed,
+                    ProxyHeader {
+                        addresses: header.addresses,
+                        tlvs,
+                    },
+                ))
             }
-            Ok(Parsed::Partial) if connection.pending.borrow().len() < PROXY_HEADER_MAX => {
-                connection.read_more(PROXY_HEADER_MAX, timeout).await?;
-            }
-            Ok(Parsed::Partial) | Err(_) => {
-                let pending = connection.pending.borrow();
-                let shown = pending.escape_ascii().to_string();
-                let shown: String = shown.chars().take(256).collect();
-                return Err(Error::client(400, format!("broken header: \"{shown}\"")));
-            }
-        }
+            Err(bad) => return Err(Error::client(400, bad.to_string())),
+        };
+        let Some((consumed, header)) = parsed else {
+            connection.read_more(HEADER_MAX, timeout).await?;
+            continue;
+        };
+        connection.pending.borrow_mut().drain(..consumed);
+        // Set once: this runs before anything else.
+        let _ = connection.rare().proxy.set(header);
+        return Ok(());
     }
 }

@@ -10,6 +10,7 @@ pub mod writer;
 use crate::config::addresses::{AddressServers, ListenSocket};
 use crate::error::Error;
 use crate::worker::HttpWorker;
+use proxy_protocol::{Addresses, Tlvs};
 use runtime::{Class, Millis, Parked, Stream, Wake};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::net::SocketAddr;
@@ -52,9 +53,42 @@ pub struct Rare {
     /// Our end.
     local: OnceCell<Option<SocketAddr>>,
     /// What the PROXY protocol said.
-    pub proxy: OnceCell<proxy_protocol::Header>,
+    pub proxy: OnceCell<ProxyHeader>,
     /// The servers of our address, where the socket has several addresses.
     servers: OnceCell<Rc<AddressServers>>,
+}
+
+/// What a PROXY protocol header said.
+#[derive(Clone, Debug)]
+pub struct ProxyHeader {
+    /// Who speaks with whom.
+    pub addresses: Addresses,
+    /// The type-length-value records of version 2, as received.
+    pub tlvs: Vec<u8>,
+}
+
+impl ProxyHeader {
+    /// The client, where the header names one.
+    pub fn source(&self) -> Option<SocketAddr> {
+        match self.addresses {
+            Addresses::Internet { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
+    /// Where the client connected to.
+    pub fn destination(&self) -> Option<SocketAddr> {
+        match self.addresses {
+            Addresses::Internet { destination, .. } => Some(destination),
+            _ => None,
+        }
+    }
+
+    /// The record that `$proxy_protocol_tlv_name` names.
+    pub fn tlv_by_name(&self, name: &[u8]) -> Option<Vec<u8>> {
+        let name = std::str::from_utf8(name).ok()?;
+        Some(Tlvs::new(&self.tlvs).value(name).ok()??.into_owned())
+    }
 }
 
 impl Connection {
@@ -141,7 +175,7 @@ impl Connection {
     }
 
     /// What the PROXY protocol said, if it was spoken.
-    pub fn proxy(&self) -> Option<&proxy_protocol::Header> {
+    pub fn proxy(&self) -> Option<&ProxyHeader> {
         self.rare.get()?.proxy.get()
     }
 
