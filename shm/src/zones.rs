@@ -15,7 +15,7 @@ use crate::zone::Zone;
 #[derive(Debug, Default)]
 pub struct Zones {
     current: RefCell<BTreeMap<String, Rc<Zone>>>,
-    previous: BTreeMap<String, Rc<Zone>>,
+    previous: RefCell<BTreeMap<String, Rc<Zone>>>,
 }
 
 impl Zones {
@@ -30,7 +30,7 @@ impl Zones {
     pub fn successor(&self) -> Self {
         Self {
             current: RefCell::default(),
-            previous: self.current.borrow().clone(),
+            previous: self.current.clone(),
         }
     }
 
@@ -57,7 +57,7 @@ impl Zones {
                 Err(io::ErrorKind::AlreadyExists.into())
             };
         }
-        let zone = match self.previous.get(name) {
+        let zone = match self.previous.borrow().get(name) {
             Some(zone) if fits(zone) => Rc::clone(zone),
             _ => Rc::new(Zone::new(name, kind, size)?),
         };
@@ -75,15 +75,15 @@ impl Zones {
 
     /// Forgets the zones of the last configuration that were not taken over. Their memory goes once
     /// nobody holds them; processes that were started with them keep theirs.
-    pub fn settle(&mut self) {
-        self.previous.clear();
+    pub fn settle(&self) {
+        self.previous.borrow_mut().clear();
     }
 
     /// Takes every lock away from the process `pid`, which has ended. Returns the names of the
     /// zones that it had locked.
     pub fn force_unlock(&self, pid: u32) -> Vec<String> {
-        let current = self.current.borrow();
-        let zones = current.values().chain(self.previous.values());
+        let (current, previous) = (self.current.borrow(), self.previous.borrow());
+        let zones = current.values().chain(previous.values());
         zones
             .filter(|zone| zone.force_unlock(pid))
             .map(|zone| zone.name().to_owned())
@@ -149,7 +149,7 @@ mod tests {
     fn settling_frees_what_nobody_took_over() {
         let old = Zones::new();
         let weak = Rc::downgrade(&old.get_or_create("a", "k", SIZE).unwrap());
-        let mut new = old.successor();
+        let new = old.successor();
         drop(old);
         assert!(weak.upgrade().is_some());
         new.settle();

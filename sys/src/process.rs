@@ -2,6 +2,7 @@
 
 mod confine;
 mod control;
+mod environment;
 mod execute;
 mod fork;
 mod title;
@@ -14,6 +15,7 @@ pub use control::{
     change_directory, id, is_alive, is_running, online_cpus, page_size, parent_id, send_signal,
     set_umask, start_session,
 };
+pub use environment::{environment, replace_environment};
 pub use execute::{execute, keep_over_exec, replace_descriptor};
 pub use fork::{Fork, Reaped, end_now, fork, reap};
-pub use title::{Title, environment};
+pub use title::Title;

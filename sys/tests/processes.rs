@@ -34,6 +34,7 @@ const CASES: &[(&str, fn())] = &[
     ("privileges_are_given_up", privileges_are_given_up),
     ("limits_are_set", limits_are_set),
     ("titles_of_any_length", titles_of_any_length),
+    ("the_environment_is_replaced", the_environment_is_replaced),
 ];
 
 fn main() -> ExitCode {
@@ -268,4 +269,12 @@ fn shown() -> Vec<u8> {
         shown.pop();
     }
     shown
+}
+
+fn the_environment_is_replaced() {
+    process::replace_environment(&["COLOUR=blue".into(), "EMPTY=".into()]).unwrap();
+    assert_eq!(process::environment(), ["COLOUR=blue", "EMPTY="]);
+    assert_eq!(std::env::var("COLOUR").as_deref(), Ok("blue"));
+    assert!(std::env::var("PATH").is_err());
+    assert!(process::replace_environment(&["a\0b".into()]).is_err());
 }

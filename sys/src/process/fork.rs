@@ -33,7 +33,7 @@ pub struct Reaped {
 ///
 /// `Unsupported` when there are other threads (where `/proc` is there to tell), else the kernel's.
 pub fn fork() -> io::Result<Fork> {
-    if count_threads().is_some_and(|threads| threads > 1) {
+    if has_other_threads() {
         return Err(io::Error::new(
             io::ErrorKind::Unsupported,
             "a process with several threads cannot be copied",
@@ -46,8 +46,9 @@ pub fn fork() -> io::Result<Fork> {
     }
 }
 
-fn count_threads() -> Option<usize> {
-    Some(std::fs::read_dir("/proc/self/task").ok()?.count())
+/// Whether this process has more than one thread, as far as `/proc` is there to tell.
+pub(super) fn has_other_threads() -> bool {
+    std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() > 1)
 }
 
 /// The next child that has ended, if any has.

@@ -5,16 +5,14 @@
 //! (which [`Title::capture`] does). When the last byte of the arguments is not NUL any more, the
 //! kernel shows the text up to its first NUL, wherever that is (`get_mm_proctitle()` in Linux).
 
-use std::ffi::{CStr, CString, OsString, c_char};
-use std::os::unix::ffi::OsStringExt;
+use std::ffi::OsString;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::environment::{environment, replace_environment};
+use super::fork::has_other_threads;
 
 /// Most bytes that the kernel shows of a text set this way: one page, with its NUL.
 const LONGEST: usize = 4095;
-
-unsafe extern "C" {
-    static mut environ: *mut *mut c_char;
-}
 
 /// The memory of the process's title, and the arguments that were in it.
 #[derive(Debug)]
@@ -44,15 +42,13 @@ impl Title {
     pub fn capture() -> Option<Self> {
         static CAPTURED: AtomicBool = AtomicBool::new(false);
 
-        if count_threads().is_some_and(|threads| threads > 1)
-            || CAPTURED.swap(true, Ordering::Relaxed)
-        {
+        if has_other_threads() || CAPTURED.swap(true, Ordering::Relaxed) {
             return None;
         }
         let arguments = std::env::args_os().collect();
         let memory = find_memory();
         if memory.is_some() {
-            move_environment();
+            drop(replace_environment(&environment()));
         }
         Some(Self { memory, arguments })
     }
@@ -105,10 +101,6 @@ impl Memory {
     }
 }
 
-fn count_threads() -> Option<usize> {
-    Some(std::fs::read_dir("/proc/self/task").ok()?.count())
-}
-
 /// Fields 48 to 51 of `/proc/self/stat` (proc(5)): where arguments and environment start and end.
 fn find_memory() -> Option<Memory> {
     let stat = std::fs::read("/proc/self/stat").ok()?;
@@ -143,46 +135,6 @@ fn extent(stat: &[u8]) -> Option<(usize, usize, usize)> {
         arguments,
         (start != 0).then_some(arguments + behind)?,
     ))
-}
-
-/// Gives the C library copies of the environment that lie elsewhere. They are never freed: any
-/// pointer that `getenv` has returned must stay good.
-fn move_environment() {
-    let mut copies: Vec<*mut c_char> = Vec::new();
-    // SAFETY: no other thread runs (checked by the caller), so that nobody changes it.
-    let old = unsafe { environ };
-    if old.is_null() {
-        return;
-    }
-    for index in 0.. {
-        // SAFETY: `environ` is an array that ends with a null pointer, which ends this loop.
-        let place = unsafe { old.add(index) };
-        // SAFETY: as above.
-        let entry = unsafe { *place };
-        if entry.is_null() {
-            break;
-        }
-        // SAFETY: entries are NUL-terminated strings (environ(7)).
-        let entry: CString = unsafe { CStr::from_ptr(entry) }.to_owned();
-        copies.push(entry.into_raw());
-    }
-    copies.push(std::ptr::null_mut());
-    let copies = copies.leak();
-    // SAFETY: no other thread runs; the new array ends with a null pointer and is never freed.
-    unsafe { environ = copies.as_mut_ptr() };
-}
-
-/// The environment of this process as `NAME=value`, in its order.
-#[must_use]
-pub fn environment() -> Vec<OsString> {
-    std::env::vars_os()
-        .map(|(name, value)| {
-            let mut entry = name.into_vec();
-            entry.push(b'=');
-            entry.extend(value.into_vec());
-            OsString::from_vec(entry)
-        })
-        .collect()
 }
 
 #[cfg(test)]
