@@ -59,7 +59,9 @@ impl Pattern {
             .capture_names()
             .iter()
             .enumerate()
-            .filter_map(|(group, name)| Some((group, variables.resolve(name.as_ref()?.as_bytes()))))
+            .filter_map(|(group, name)| {
+                Some((group, variables.resolve_group(name.as_ref()?.as_bytes())))
+            })
             .collect();
         let engine = match linear(source, ignore_case, backtracking.captures_len()) {
             Some(linear) => Engine::Linear(linear),

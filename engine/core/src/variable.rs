@@ -1,6 +1,6 @@
 //! Names of variables, resolved to numbers while a configuration loads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A variable's number in one configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,6 +18,7 @@ impl VariableId {
 pub struct VariableNames {
     by_name: HashMap<Vec<u8>, VariableId>,
     names: Vec<Vec<u8>>,
+    groups: HashSet<VariableId>,
 }
 
 impl VariableNames {
@@ -34,6 +35,19 @@ impl VariableNames {
         self.names.push(name.clone());
         self.by_name.insert(name, id);
         id
+    }
+
+    /// As [`VariableNames::resolve`], for a named group of a regular expression, which
+    /// defines the variable by being there.
+    pub fn resolve_group(&mut self, name: &[u8]) -> VariableId {
+        let id = self.resolve(name);
+        self.groups.insert(id);
+        id
+    }
+
+    /// Whether a named group of a regular expression gives the variable its values.
+    pub fn is_group(&self, id: VariableId) -> bool {
+        self.groups.contains(&id)
     }
 
     /// The number of `name` if anything named it.

@@ -81,7 +81,9 @@ async fn answer(
         match flow {
             Flow::Decline | Flow::Allow | Flow::EndPhase => step = step.next(),
             Flow::Respond(response) => return Ok(finished(request, *response)),
-            Flow::Close => return Err(Abort::Configured),
+            Flow::Close => return Err(hang_up(request, 444)),
+            // What a client is not told: it is the log's word for how the exchange ended.
+            Flow::Status(code @ (408 | 444 | 499)) => return Err(hang_up(request, code)),
             Flow::Relocate => {
                 step = Step::Locate;
                 if !request.count_redirect() {
@@ -100,7 +102,7 @@ async fn answer(
                 status = redirect::named(request, &name);
             }
             Flow::Status(code) => match redirect::to_error_page(request, code) {
-                redirect::ErrorPage::BuiltIn(response) => return Ok(finished(request, response)),
+                redirect::ErrorPage::BuiltIn(response) => return Ok(finished(request, *response)),
                 redirect::ErrorPage::Uri { uri, args } => {
                     step = Step::ServerRewrite;
                     status = redirect::internal(request, uri, args);
@@ -112,6 +114,12 @@ async fn answer(
             },
         }
     }
+}
+
+/// Ends the exchange without an answer; logs will have `status`.
+fn hang_up(request: &mut Request, status: u16) -> Abort {
+    request.sent.status = status;
+    Abort::Configured
 }
 
 /// Logs that redirections go round in circles; they end in a 500.

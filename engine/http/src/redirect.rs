@@ -5,12 +5,15 @@ use crate::bytes::Bytes;
 use crate::config::location_name::LocationName;
 use crate::core::respond::{NewStatus, RESPOND, Target};
 use crate::error_page;
+use crate::module::Flow;
 use crate::phase::cycle;
 use crate::request::Request;
 use crate::response::Response;
 use http1::Method;
 use runtime::log::Level;
 use std::rc::Rc;
+
+const LOCATION: &[u8] = b"Location";
 
 /// Sends the request to `uri`, as if it came from within. A status is the answer instead when
 /// that went too far.
@@ -28,6 +31,7 @@ pub fn internal(request: &mut Request, uri: Vec<u8>, args: Vec<u8>) -> Option<u1
     request.uri = uri;
     request.args = args;
     request.uri_is_original = false;
+    request.uri_follows_alias = false;
     request.is_internal = true;
     request.clear_state();
     request.location = Rc::clone(&request.server.root);
@@ -59,7 +63,7 @@ pub fn named(request: &mut Request, name: &[u8]) -> Option<u16> {
 /// What answers an error.
 pub enum ErrorPage {
     /// The page that the server makes itself.
-    BuiltIn(Response),
+    BuiltIn(Box<Response>),
     /// A page of this server.
     Uri {
         /// Its `$uri`.
@@ -75,15 +79,20 @@ pub enum ErrorPage {
 ///
 /// An error page is asked for by GET, whatever the request was, but for HEAD.
 pub fn to_error_page(request: &mut Request, status: u16) -> ErrorPage {
+    if ends_connection(status) {
+        request.keep_alive.set(false);
+    }
     let location = Rc::clone(&request.location);
     let settings = RESPOND.of(&location.settings);
-    let may = !request.in_error_page || *settings.recursive_error_pages;
+    let may = request.can_redirect() && (!request.in_error_page || *settings.recursive_error_pages);
     let found = settings
         .error_pages
         .iter()
         .find(|page| page.codes.contains(&status));
     let Some(page) = found.filter(|_| may && status >= 300) else {
-        return ErrorPage::BuiltIn(built_in(request, status));
+        // An error page that fails is answered as what it failed with.
+        request.error_status = None;
+        return ErrorPage::BuiltIn(Box::new(error_page::page(request, status)));
     };
     request.in_error_page = true;
     let wire = if (494..=498).contains(&status) {
@@ -116,17 +125,14 @@ pub fn to_error_page(request: &mut Request, status: u16) -> ErrorPage {
         _ => 302,
     };
     request.error_status = None;
-    ErrorPage::BuiltIn(to(request, code, uri))
+    request.extra_fields.retain(|(name, _)| **name != *LOCATION);
+    ErrorPage::BuiltIn(Box::new(to(request, code, uri)))
 }
 
-/// The built-in page; statuses that end a connection say so.
-fn built_in(request: &Request, status: u16) -> Response {
-    let mut response = error_page::page(request, status);
-    if matches!(status, 400 | 408 | 413 | 414 | 494..=497 | 500 | 501) {
-        response.head.must_close = matches!(status, 400 | 408 | 414 | 494..=497 | 501)
-            || (status == 413 && !request.incoming.is_done());
-    }
-    response
+/// Whether an answer with `status` ends the connection, since what follows on it cannot be
+/// trusted or would cost too much to read.
+fn ends_connection(status: u16) -> bool {
+    matches!(status, 400 | 413 | 414 | 494..=497 | 500 | 501)
 }
 
 /// A redirect of the client to `location` with `status`.
@@ -134,6 +140,21 @@ pub fn to(request: &Request, status: u16, location: impl Into<Bytes>) -> Respons
     let mut response = error_page::page(request, status);
     response.head.location = Some(location.into());
     response
+}
+
+/// Sends the client to `location` with `status`: at once, or with the `error_page` that this
+/// status has.
+pub fn client(request: &mut Request, status: u16, location: impl Into<Bytes>) -> Flow {
+    let level = Rc::clone(&request.location);
+    let mut pages = RESPOND.of(&level.settings).error_pages.iter();
+    if pages.any(|page| page.codes.contains(&status)) {
+        let location = location_field(request, &location.into());
+        let field = (Bytes::Static(LOCATION), location.into());
+        request.extra_fields.push(field);
+        return Flow::Status(status);
+    }
+    request.error_status = None;
+    Flow::respond(to(request, status, location))
 }
 
 /// A 301 to the URI with a slash, when a location is named so and asks for it.

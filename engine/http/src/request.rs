@@ -47,6 +47,9 @@ pub struct Request {
     /// Whether the URI was not changed since it was received, so that redirects can reuse
     /// what the client sent.
     pub uri_is_original: bool,
+    /// Whether an `alias` of a pattern is a folder in which the URI names a file, as it is
+    /// once `try_files` has found one there.
+    pub uri_follows_alias: bool,
     /// The host that the client named, validated: lower case, without port.
     pub host: Vec<u8>,
     /// The port that the client named beside the host.
@@ -82,6 +85,7 @@ pub struct Request {
     pub real_peer: Option<sys::socket::PeerAddr>,
     /// `$request_id`, made at its first use.
     pub(crate) random_id: std::cell::OnceCell<[u8; 16]>,
+    /// One more than may follow; 0 once there was one too many.
     redirects_left: u8,
     captures: RefCell<Captures>,
     kept: RefCell<Vec<Kept>>,
@@ -128,6 +132,7 @@ impl Request {
             uri: Vec::new(),
             args: Vec::new(),
             uri_is_original: true,
+            uri_follows_alias: false,
             host: Vec::new(),
             host_port: None,
             is_internal: false,
@@ -145,7 +150,7 @@ impl Request {
             extra_fields: Vec::new(),
             real_peer: None,
             random_id: std::cell::OnceCell::new(),
-            redirects_left: REDIRECTS_MAX,
+            redirects_left: REDIRECTS_MAX + 1,
             captures: RefCell::default(),
             kept: RefCell::default(),
             state: Vec::new(),
@@ -221,6 +226,11 @@ impl Request {
     /// Gives `false` when that was one too many.
     pub fn count_redirect(&mut self) -> bool {
         self.redirects_left = self.redirects_left.saturating_sub(1);
+        self.redirects_left > 0
+    }
+
+    /// Whether no redirection was one too many yet.
+    pub(crate) fn can_redirect(&self) -> bool {
         self.redirects_left > 0
     }
 

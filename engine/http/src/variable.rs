@@ -71,12 +71,15 @@ impl Variable {
 /// Computes a variable that a directive defines (`map`, `geo`, `split_clients`).
 pub type Compute = Rc<dyn Fn(&Request, &mut Vec<u8>) -> bool>;
 
+/// What is done when a variable is read that nothing gave a value: gets its name.
+pub type Unset = fn(&Request, &[u8]);
+
 /// Variables that directives define, collected while a configuration loads.
 #[derive(Default)]
 pub struct Definitions {
     computed: HashMap<VariableId, (Compute, Caching)>,
-    /// Given values by `set` and by named groups of regular expressions.
-    stored: std::collections::HashSet<VariableId>,
+    /// Given values at run time; what is done when one is read that has none yet.
+    stored: HashMap<VariableId, Option<Unset>>,
 }
 
 /// Whether a computed value holds for the rest of the request.
@@ -117,11 +120,30 @@ pub fn define(
 ///
 /// `the duplicate "name" variable` when the name is built in and cannot be changed.
 pub fn define_stored(loading: &mut Loading, name: &[u8]) -> Result<VariableId, Refused> {
+    store(loading, name, None)
+}
+
+/// As [`define_stored`]; read before it has a value, the variable is empty from then on, and
+/// `unset` is told once. Of several definitions the first decides.
+///
+/// # Errors
+///
+/// As [`define_stored`].
+pub fn define_stored_or(
+    loading: &mut Loading,
+    name: &[u8],
+    unset: Unset,
+) -> Result<VariableId, Refused> {
+    store(loading, name, Some(unset))
+}
+
+fn store(loading: &mut Loading, name: &[u8], unset: Option<Unset>) -> Result<VariableId, Refused> {
     let id = loading.variables.resolve(name);
     if loading.shared::<BuiltIn>().blocks(name) {
         return Err(duplicate(name));
     }
-    loading.shared::<Definitions>().stored.insert(id);
+    let stored = &mut loading.shared::<Definitions>().stored;
+    stored.entry(id).or_insert(unset);
     Ok(id)
 }
 
@@ -170,14 +192,15 @@ enum ValueSource {
     Plain(fn(&Request, &mut Vec<u8>) -> bool),
     Family(fn(&Request, &[u8], &mut Vec<u8>) -> bool, Box<[u8]>),
     Computed(Compute, Caching),
-    Stored,
+    Stored(Option<Unset>),
 }
 
 /// Ties every name that the configuration uses to its source.
 ///
 /// # Errors
 ///
-/// `unknown "name" variable` for each name that nothing defines.
+/// `unknown "name" variable` for each name that nothing defines; `the duplicate "name"
+/// variable` for each named group of a regular expression that would hide a built-in one.
 pub fn bind(loading: &mut Loading) -> Result<Vec<Entry>, Vec<Refused>> {
     let names: VariableNames = loading.variables.clone();
     let mut definitions: Definitions = loading.take_shared();
@@ -186,6 +209,9 @@ pub fn bind(loading: &mut Loading) -> Result<Vec<Entry>, Vec<Refused>> {
     let mut unknown = Vec::new();
     for (id, name) in names.iter() {
         let found = built_in.find(name);
+        if names.is_group(id) && built_in.blocks(name) {
+            unknown.push(duplicate(name));
+        }
         let source = match (definitions.computed.remove(&id), found.map(|v| v.get)) {
             (Some((compute, caching)), _) => ValueSource::Computed(compute, caching),
             (None, Some(Getter::Plain(get))) => ValueSource::Plain(get),
@@ -193,13 +219,16 @@ pub fn bind(loading: &mut Loading) -> Result<Vec<Entry>, Vec<Refused>> {
                 let prefix = found.map_or(0, |v| v.name.len());
                 ValueSource::Family(get, name[prefix..].into())
             }
-            (None, None) if definitions.stored.contains(&id) => ValueSource::Stored,
+            (None, None) if names.is_group(id) => ValueSource::Stored(None),
+            (None, None) if definitions.stored.contains_key(&id) => {
+                ValueSource::Stored(definitions.stored.remove(&id).flatten())
+            }
             (None, None) => {
                 unknown.push(Refused::new(format!(
                     "unknown \"{}\" variable",
                     String::from_utf8_lossy(name)
                 )));
-                ValueSource::Stored
+                ValueSource::Stored(None)
             }
         };
         let set = found.and_then(|v| v.set);
@@ -241,9 +270,8 @@ impl Entry {
                 None => get(request, rest, out),
             },
             ValueSource::Computed(compute, caching) => {
-                if *caching == Caching::Once
-                    && let Some(kept) = request.kept(id)
-                {
+                // What is computed each time is kept only if `set` gave it a value.
+                if let Some(kept) = request.kept(id) {
                     return write_kept(&kept, out);
                 }
                 let start = out.len();
@@ -258,7 +286,15 @@ impl Entry {
                 }
                 found
             }
-            ValueSource::Stored => request.kept(id).is_some_and(|kept| write_kept(&kept, out)),
+            ValueSource::Stored(unset) => match (request.kept(id), unset) {
+                (Some(kept), _) => write_kept(&kept, out),
+                (None, None) => false,
+                (None, Some(unset)) => {
+                    unset(request, &self.name);
+                    request.keep(id, Kept::Value(Rc::from([])));
+                    true
+                }
+            },
         }
     }
 

@@ -241,7 +241,11 @@ pub fn path_of(request: &Request, uri: &[u8]) -> Result<PathBuf, Error> {
             prefix,
         } => {
             alias.write(request, &mut path);
-            let rest = prefix.map_or(&b""[..], |prefix| uri.get(prefix..).unwrap_or_default());
+            let rest = match prefix {
+                Some(prefix) => uri.get(*prefix..).unwrap_or_default(),
+                None if request.uri_follows_alias => uri,
+                None => b"",
+            };
             // After "location /i" the rest of "/i../x" would lead out of the alias.
             if rest.starts_with(b"..") && matches!(rest.get(2), None | Some(b'/')) {
                 let shown = String::from_utf8_lossy(uri).into_owned();
