@@ -1,2 +1,64 @@
 //! Fuzz targets, one a parser; their corpora are replayed by the tests.
+//!
+//! A target takes any bytes and asserts what must hold for all of them: no panic, the same
+//! answer however the input is cut, output that is what its documentation promises. See
+//! README.md for how to run them.
 #![forbid(unsafe_code)]
+
+mod chunked;
+mod config;
+mod escaping;
+pub mod mutate;
+mod pieces;
+mod proxy;
+mod ranges_and_dates;
+mod request;
+mod uri;
+
+pub use chunked::chunked;
+pub use config::config;
+pub use escaping::escaping;
+pub use proxy::proxy_protocol;
+pub use ranges_and_dates::ranges_and_dates;
+pub use request::http1_request;
+pub use uri::uri;
+
+/// A target and the name of its corpus.
+pub struct Target {
+    /// Folder under `corpus/`, file under `fuzz_targets/`.
+    pub name: &'static str,
+    /// Takes any bytes; panics when something does not hold.
+    pub run: fn(&[u8]),
+}
+
+/// Every target.
+pub static TARGETS: &[Target] = &[
+    Target {
+        name: "chunked",
+        run: chunked,
+    },
+    Target {
+        name: "config",
+        run: config,
+    },
+    Target {
+        name: "escaping",
+        run: escaping,
+    },
+    Target {
+        name: "http1_request",
+        run: http1_request,
+    },
+    Target {
+        name: "proxy_protocol",
+        run: proxy_protocol,
+    },
+    Target {
+        name: "ranges_and_dates",
+        run: ranges_and_dates,
+    },
+    Target {
+        name: "uri",
+        run: uri,
+    },
+];

@@ -14,6 +14,10 @@ pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 /// What follows the bytes of every chunk.
 pub const CHUNK_END: &[u8] = b"\r\n";
 
+/// Largest chunk, bytes: what nginx takes, which refuses a size whose next digit could
+/// overflow 63 bits whether or not there is one.
+const SIZE_MAX: u64 = i64::MAX.unsigned_abs() / 16;
+
 const INVALID: Refusal = Refusal::bad_request("client sent invalid chunked body");
 
 /// Bounds of what is in a body beside its bytes.
@@ -62,7 +66,7 @@ enum State {
 
 /// Decodes a chunked body, whatever pieces it comes in.
 ///
-/// Only CR LF ends a line. A size is hexadecimal digits alone, up to 2^63 - 1. Extensions must
+/// Only CR LF ends a line. A size is hexadecimal digits alone, below 2^59. Extensions must
 /// be well-formed, and are dropped.
 #[derive(Clone, Debug)]
 pub struct ChunkedDecoder {
@@ -184,7 +188,7 @@ impl ChunkedDecoder {
             .checked_mul(16)?
             .checked_add(hex_digit(byte)?)?;
         self.remaining = size;
-        (size <= i64::MAX.unsigned_abs()).then_some(State::Size)
+        (size <= SIZE_MAX).then_some(State::Size)
     }
 
     fn extension_byte(&mut self, extension: Extension, byte: u8) -> Option<State> {
