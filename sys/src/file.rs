@@ -19,7 +19,7 @@ pub use attributes::{
     set_modified, set_modified_of,
 };
 pub use data::{
-    advise_read_ahead, append_all, preallocate, read_at, read_to_vec, sync, truncate, write_all_at,
+    advise_read_ahead, append_all, preallocate, read_at, read_cached_at, read_to_vec, sync, truncate, write_all_at,
     write_at,
 };
 pub use directory::{Directory, DirectoryEntry, read_directory};

@@ -9,6 +9,9 @@ pub fn name() -> Vec<u8> {
     if outcome != 0 {
         return Vec::new();
     }
-    let end = buffer.iter().position(|byte| *byte == 0).unwrap_or(buffer.len());
+    let end = buffer
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(buffer.len());
     buffer[..end].to_vec()
 }

@@ -1,5 +1,6 @@
 //! System calls behind safe functions: the only crate, with `shm`, that contains `unsafe`.
 
+pub mod aligned;
 pub mod clock;
 pub mod crypt;
 pub mod epoll;

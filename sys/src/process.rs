@@ -16,6 +16,6 @@ pub use control::{
     set_umask, start_session,
 };
 pub use environment::{environment, replace_environment};
-pub use execute::{execute, keep_over_exec, replace_descriptor};
+pub use execute::{execute, replace_descriptor, take_inherited_descriptor};
 pub use fork::{Fork, Reaped, end_now, fork, reap};
 pub use title::Title;

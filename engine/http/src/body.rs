@@ -3,14 +3,14 @@
 use crate::bytes::Bytes;
 use crate::error::Error;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// A part of an open file.
 #[derive(Clone, Debug)]
 pub struct FileRange {
-    /// The file; shared so that several ranges and a cache can hold it.
-    pub file: Rc<OwnedFd>,
+    /// The file; shared so that several ranges, a cache and a reading thread can hold it.
+    pub file: Arc<OwnedFd>,
     /// First byte.
     pub start: u64,
     /// One past the last byte.

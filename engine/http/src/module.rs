@@ -13,6 +13,9 @@ use std::pin::Pin;
 /// A future that borrows the request it works for.
 pub type BoxFuture<'r, T> = Pin<Box<dyn Future<Output = T> + 'r>>;
 
+/// A module's look at the whole configuration.
+pub type Finish = fn(&mut Finishing<'_>) -> Result<(), Refused>;
+
 /// One feature.
 pub struct Module {
     /// Its name, as in nginx's without prefix and suffix: `limit_req`.
@@ -30,7 +33,7 @@ pub struct Module {
     /// Variables.
     pub variables: &'static [Variable],
     /// Looks at the whole configuration when all of it is read and inherited.
-    pub finish: Option<fn(&mut Finishing<'_>) -> Result<(), Refused>>,
+    pub finish: Option<Finish>,
     /// Runs once in each worker before it serves.
     pub start_worker: Option<fn(&crate::Generation)>,
 }

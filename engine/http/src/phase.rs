@@ -330,7 +330,8 @@ async fn filtered(request: &mut Request, response: Response) -> Result<Response,
         Flow::Status(status) => status,
         _ => 500,
     };
-    let page = error_page::page(request, status);
+    let mut page = error_page::page(request, status);
+    page.head.fields.append(&mut request.extra_fields);
     match apply_filters(request, page, Stage::Headers) {
         Ok(response) => Ok(response),
         Err(error) => {

@@ -67,6 +67,11 @@ impl Incoming {
             .map_or(self.remaining == 0, |decoder| decoder.is_done())
     }
 
+    /// Whether the framing was violated, so that nobody knows where the body ends.
+    pub fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
     /// Whether the client still waits for a 100.
     pub fn awaits_continue(&self) -> bool {
         self.expects_continue && !self.is_done()

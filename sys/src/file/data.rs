@@ -26,6 +26,43 @@ pub fn read_at(file: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> io::Resu
     })
 }
 
+/// As [`read_at`], but only what is in memory already: `None` where the disk would have to be
+/// waited for, or where the file system cannot tell.
+///
+/// # Errors
+///
+/// The kernel's, never `Interrupted`.
+pub fn read_cached_at(
+    file: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    offset: u64,
+) -> io::Result<Option<usize>> {
+    let offset = fit(offset)?;
+    let part = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    let read = retry(|| {
+        // SAFETY: `part` describes `buffer`, which is ours to write until the call returns.
+        check_length(unsafe {
+            libc::preadv2(
+                file.as_raw_fd(),
+                &raw const part,
+                1,
+                offset,
+                libc::RWF_NOWAIT,
+            )
+        })
+    });
+    match read {
+        Ok(count) => Ok(Some(count)),
+        Err(error) => match error.raw_os_error() {
+            Some(libc::EAGAIN | libc::EOPNOTSUPP | libc::ENOSYS) => Ok(None),
+            _ => Err(error),
+        },
+    }
+}
+
 /// Reads up to `limit` bytes from `offset` into a vector; fewer where the file ends.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::ffi::{CString, c_char};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use crate::file::PathArg;
@@ -40,14 +40,24 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
         .collect()
 }
 
-/// Leaves a descriptor open for the program that this process becomes.
+/// Takes over a descriptor that whoever started this program left open for it, by its number. From
+/// now on it is closed on exec.
 ///
 /// # Errors
 ///
-/// The kernel's.
-pub fn keep_over_exec(descriptor: BorrowedFd<'_>) -> io::Result<()> {
-    // SAFETY: only takes an open descriptor and a number.
-    check(unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_SETFD, 0) }).map(drop)
+/// `InvalidInput` when it is not open, is one of the standard ones, or is closed on exec: then it
+/// was opened in this process, and belongs to somebody. Else the kernel's.
+pub fn take_inherited_descriptor(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: only takes numbers.
+    let flags = check(unsafe { libc::fcntl(number, libc::F_GETFD) })?;
+    if number <= 2 || flags & libc::FD_CLOEXEC != 0 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: only takes numbers.
+    check(unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    // SAFETY: it is open and was inherited: Rust code opens descriptors closed on exec only, so no
+    // other owner exists in this process. The flag set above keeps it from being taken twice.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Makes `number` (0, 1 or 2) another name of the open file `from`, in place of what it was.

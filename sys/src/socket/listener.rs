@@ -170,6 +170,15 @@ impl Listener {
         socket_io::accept(self.as_fd())
     }
 
+    /// Lets further sockets be bound to its address, for when `reuseport` comes with a reload.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn share_port(&self) -> io::Result<()> {
+        options::set_int(self.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)
+    }
+
     /// The address it listens at, with the port that the kernel chose if 0 was asked for.
     ///
     /// # Errors

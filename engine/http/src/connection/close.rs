@@ -68,6 +68,32 @@ pub async fn close(request: &Request, ending: Ending) {
     }
 }
 
+/// Reads what is left of the request's body, so that the next request can be told from it.
+/// Gives `false` when that would take too long, or the framing is broken.
+pub async fn discard_body(request: &mut Request) -> bool {
+    if request.drop_received_body() {
+        return true;
+    }
+    let location = Rc::clone(&request.location);
+    let settings = TRANSFER.of(&location.settings);
+    let connection = Rc::clone(&request.connection);
+    let end = connection.http.worker.now() + *settings.lingering_time;
+    connection.stream.set_class(Class::Reading);
+    while !request.incoming.is_broken() && connection.http.worker.now() < end {
+        if connection
+            .read_more(LINGER_READ, *settings.lingering_timeout)
+            .await
+            .is_err()
+        {
+            return false;
+        }
+        if request.drop_received_body() {
+            return true;
+        }
+    }
+    false
+}
+
 async fn linger(connection: &Connection, time: u64, timeout: u64) {
     let worker = &connection.http.worker;
     let end = worker.now() + time;

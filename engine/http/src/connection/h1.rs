@@ -80,7 +80,9 @@ async fn exchange(
         Err(abort) => Err(abort.into()),
     };
     let ending = match sent {
-        Ok(()) if request.keep_alive.get() && request.drop_received_body() => Ending::KeepAlive,
+        Ok(()) if request.keep_alive.get() && close::discard_body(&mut request).await => {
+            Ending::KeepAlive
+        }
         Ok(()) => Ending::Linger,
         Err(error) => {
             request.log(error.level(), &error.to_string());
@@ -120,17 +122,9 @@ fn decide_keep_alive(request: &Request, must_close: bool) {
         && u64::from(connection.requests.get()) < *settings.keepalive_requests
         && age < *settings.keepalive_time
         && !is_disabled_browser(request, &settings.keepalive_disable)
-        && !request.incoming.awaits_continue()
-        && can_keep_body(request);
+        // A client that was not told to go on may send the body, or not.
+        && !request.incoming.awaits_continue();
     request.keep_alive.set(keeps);
-}
-
-/// A body that is still on its way can be waited out cheaply only if it already arrived;
-/// what has not is drained before the next request, by lingering.
-fn can_keep_body(request: &Request) -> bool {
-    request.incoming.is_done()
-        || !request.connection.pending.borrow().is_empty()
-        || request.body.is_some()
 }
 
 fn is_disabled_browser(request: &Request, disabled: &[DisabledBrowser]) -> bool {

@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod close;
+pub mod file_reader;
 pub mod h1;
 pub mod head;
 pub mod render;
@@ -150,10 +151,6 @@ impl Connection {
     }
 
     /// `http` or `https`.
-    #[expect(
-        clippy::unused_self,
-        reason = "a connection with TLS will answer otherwise"
-    )]
     pub fn scheme(&self) -> &'static [u8] {
         b"http"
     }

@@ -101,7 +101,7 @@ fn content_fields(
         out.extend_from_slice(b"\r\n");
     }
     if let Some(time) = head.last_modified.filter(|time| *time >= 0) {
-        line(out, b"Last-Modified: ", &base::date::http(time).as_bytes());
+        line(out, b"Last-Modified: ", base::date::http(time).as_bytes());
     }
     Ok(())
 }

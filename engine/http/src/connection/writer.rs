@@ -2,9 +2,11 @@
 //! files by the kernel, rates kept.
 
 use super::Connection;
+use super::file_reader::FileReader;
 use super::render::{BodyFraming, framing_of, render};
 use crate::body::{Body, Chunk, FileRange};
 use crate::bytes::Bytes;
+use crate::core::files::{Aio, FILES, Files};
 use crate::core::transfer::{TRANSFER, Transfer};
 use crate::error::{Abort, Error};
 use crate::error_page;
@@ -43,6 +45,7 @@ pub async fn send(request: &mut Request, response: Response) -> Result<(), Error
         connection,
         out,
         settings,
+        files: FILES.of(&location.settings),
         written: 0,
     };
     let mut body_bytes = 0;
@@ -102,6 +105,7 @@ struct Sender<'s> {
     /// Rendered and not written yet: earlier responses, this head, chunk heads.
     out: Vec<u8>,
     settings: &'s Transfer,
+    files: &'s Files,
     rate: Option<Rate>,
     /// Bytes of earlier responses at the front of `out`.
     held: usize,
@@ -233,7 +237,8 @@ impl Sender<'_> {
     }
 
     async fn write_file(&mut self, range: &FileRange) -> Result<(), Error> {
-        if !*self.settings.sendfile || range.direct {
+        let by_threads = matches!(&*self.files.aio, Aio::Threads(_));
+        if !*self.settings.sendfile || range.direct || by_threads {
             return self.write_read_file(range).await;
         }
         let corked = *self.settings.tcp_nopush;
@@ -268,21 +273,15 @@ impl Sender<'_> {
 
     /// Sends a file through memory, `output_buffers` at a time.
     async fn write_read_file(&mut self, range: &FileRange) -> Result<(), Error> {
-        let (count, size) = *self.settings.output_buffers;
-        let size = usize::try_from(count.saturating_mul(size))
-            .unwrap_or(1 << 20)
-            .min(1 << 20);
-        let mut buffer = vec![0; size];
+        let mut reader = FileReader::new(&self.connection.http, self.files, self.settings, range);
         let mut at = range.start;
         while at < range.end {
-            let wanted = usize::try_from(range.end - at).unwrap_or(size).min(size);
-            let read = sys::file::read_at(range.fd(), &mut buffer[..wanted], at)
-                .map_err(|error| Error::resource("pread() failed", error))?;
-            if read == 0 {
+            let piece = reader.read(range, at).await?;
+            if piece.is_empty() {
                 return Err(file_shrank());
             }
-            self.write(&buffer[..read]).await?;
-            at += read as u64;
+            self.write(piece).await?;
+            at += piece.len() as u64;
         }
         Ok(())
     }

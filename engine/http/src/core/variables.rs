@@ -1,6 +1,7 @@
 //! The variables of the core (nginx: "Embedded Variables" of ngx_http_core_module).
 
 use super::files;
+use crate::connection::render::decimal;
 use crate::module::Module;
 use crate::request::Request;
 use crate::response::ResponseHead;
@@ -56,8 +57,9 @@ const VARIABLES: &[Variable] = &[
     Variable::changeable("limit_rate", limit_rate, set_limit_rate),
     Variable::new("msec", |r, out| {
         let wall = r.connection.http.worker.wall();
-        // Writing to memory does not fail.
-        let _ = write!(out, "{}.{:03}", wall.unix_secs, wall.millis);
+        decimal(wall.unix_secs.unsigned_abs(), out);
+        out.push(b'.');
+        three_digits(wall.millis, out);
         true
     }),
     Variable::new("nginx_version", |_, out| text(out, b"1.31.5")),
@@ -90,10 +92,7 @@ const VARIABLES: &[Variable] = &[
         std::fs::canonicalize(files::document_root(r))
             .is_ok_and(|path| text(out, path.as_os_str().as_bytes()))
     }),
-    Variable::new("remote_addr", |r, out| {
-        let _ = write!(out, "{}", r.remote_addr().host());
-        true
-    }),
+    Variable::new("remote_addr", remote_addr),
     Variable::new("remote_port", |r, out| {
         r.remote_addr().port().is_none_or(|port| print(out, port))
     }),
@@ -171,7 +170,7 @@ fn some(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
 }
 
 fn print(out: &mut Vec<u8>, value: impl Into<u64>) -> bool {
-    crate::connection::render::decimal(value.into(), out);
+    decimal(value.into(), out);
     true
 }
 
@@ -267,7 +266,7 @@ fn sent_field(request: &Request, name: &[u8], out: &mut Vec<u8>) -> bool {
         b"content_encoding" => optional(&head.content_encoding, out),
         b"last_modified" => head
             .last_modified
-            .is_some_and(|time| text(out, &base::date::http(time).as_bytes())),
+            .is_some_and(|time| text(out, base::date::http(time).as_bytes())),
         b"location" => head
             .location
             .as_ref()
@@ -335,9 +334,17 @@ fn content_length(request: &Request, out: &mut Vec<u8>) -> bool {
 }
 
 fn seconds(out: &mut Vec<u8>, millis: u64) -> bool {
-    // Writing to memory does not fail.
-    let _ = write!(out, "{}.{:03}", millis / 1000, millis % 1000);
+    decimal(millis / 1000, out);
+    out.push(b'.');
+    three_digits(u16::try_from(millis % 1000).unwrap_or(0), out);
     true
+}
+
+/// Appends `value`, from 0 to 999, with leading zeros. Logs print such numbers for every
+/// request, and formatting machinery would be the larger part of their cost.
+fn three_digits(value: u16, out: &mut Vec<u8>) {
+    let digit = |power: u16| b'0' + u8::try_from(value / power % 10).unwrap_or(0);
+    out.extend_from_slice(&[digit(100), digit(10), digit(1)]);
 }
 
 fn connection_time(request: &Request, out: &mut Vec<u8>) -> bool {
@@ -390,6 +397,21 @@ fn proxy_tlv(request: &Request, name: &[u8], out: &mut Vec<u8>) -> bool {
     value.is_some_and(|value| text(out, &value))
 }
 
+fn remote_addr(request: &Request, out: &mut Vec<u8>) -> bool {
+    let address = request.remote_addr();
+    if let Some(std::net::IpAddr::V4(ip)) = address.ip() {
+        let [a, b, c, d] = ip.octets();
+        decimal(a.into(), out);
+        for part in [b, c, d] {
+            out.push(b'.');
+            decimal(part.into(), out);
+        }
+        return true;
+    }
+    // Writing to memory does not fail.
+    write!(out, "{}", address.host()).is_ok()
+}
+
 fn remote_user(request: &Request, out: &mut Vec<u8>) -> bool {
     if let Some(user) = &request.user {
         return some(out, user);
@@ -409,9 +431,10 @@ fn request_body(request: &Request, out: &mut Vec<u8>) -> bool {
 /// 16 random bytes in hexadecimal, the same for the whole request.
 fn request_id(request: &Request, out: &mut Vec<u8>) -> bool {
     let id = request.random_id.get_or_init(sys::random::bytes::<16>);
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for byte in id {
-        // Writing to memory does not fail.
-        let _ = write!(out, "{byte:02x}");
+        out.push(DIGITS[usize::from(byte >> 4)]);
+        out.push(DIGITS[usize::from(byte & 15)]);
     }
     true
 }
@@ -421,8 +444,7 @@ fn status(request: &Request, out: &mut Vec<u8>) -> bool {
         (0, Some(status)) => status,
         (status, _) => status,
     };
-    // Writing to memory does not fail.
-    let _ = write!(out, "{status:03}");
+    three_digits(status, out);
     true
 }
 

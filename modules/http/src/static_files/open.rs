@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use sys::file::{Open, Stat};
 
 /// Longest file that is kept in memory, in bytes.
@@ -45,7 +46,7 @@ pub(crate) enum Content {
     /// In the open file.
     File {
         /// The descriptor.
-        file: Rc<OwnedFd>,
+        file: Arc<OwnedFd>,
         /// Whether reads bypass the page cache.
         direct: bool,
     },
@@ -58,7 +59,7 @@ impl Found {
             _ if self.size == 0 => Body::Empty,
             Content::Memory(bytes) => Body::Bytes(Bytes::Shared(Rc::clone(bytes))),
             Content::File { file, direct } => Body::File(FileRange {
-                file: Rc::clone(file),
+                file: Arc::clone(file),
                 start: 0,
                 end: self.size,
                 direct: *direct,
@@ -149,6 +150,8 @@ fn opened(settings: &Files, file: OwnedFd) -> io::Result<(Opened, Option<Stat>)>
             // A hint: where it fails, reading is no worse than before.
             let _ = sys::file::advise_read_ahead(file.as_fd());
         }
+        // A file system without direct reads serves the file all the same.
+        let direct = direct && sys::file::set_direct_io(file.as_fd(), true).is_ok();
         of_file(file, direct)
     };
     Ok((Opened::File(Found::new(&stat, content)), Some(stat)))
@@ -156,7 +159,7 @@ fn opened(settings: &Files, file: OwnedFd) -> io::Result<(Opened, Option<Stat>)>
 
 fn of_file(file: OwnedFd, direct: bool) -> Content {
     Content::File {
-        file: Rc::new(file),
+        file: Arc::new(file),
         direct,
     }
 }
