@@ -5,7 +5,7 @@ use crate::line::{Line, Refused};
 use runtime::log::{
     Level, LogFile, LogOptions, LogSink, MemoryLog, Syslog, SyslogAddress, SyslogOptions,
 };
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use std::rc::Rc;
 /// one leaves no trace. Logs that name one file with one set of options share it.
 pub struct LogHandle {
     path: PathBuf,
-    options: LogOptions,
+    options: RefCell<LogOptions>,
     file: OnceCell<Rc<LogFile>>,
 }
 
@@ -37,28 +37,31 @@ pub struct LogFiles {
 }
 
 impl LogFiles {
-    /// The handle of `path`, shared with whoever named it before.
+    /// The handle of `path`, shared with whoever named it before. Who asks for no buffer shares
+    /// the one that another asked for.
     ///
     /// # Errors
     ///
     /// `access_log "..." already defined with conflicting parameters`.
     pub fn handle(&mut self, path: PathBuf, options: LogOptions) -> Result<Rc<LogHandle>, Refused> {
         if let Some(known) = self.all.iter().find(|handle| handle.path == path) {
-            let same = known.options.buffer == options.buffer
-                && known.options.flush == options.flush
-                && known.options.gzip == options.gzip;
-            return if same {
-                Ok(Rc::clone(known))
-            } else {
-                Err(Refused::new(format!(
+            let mut of_known = known.options.borrow_mut();
+            if of_known.buffer.is_none() {
+                *of_known = options;
+            } else if options.buffer.is_some()
+                && (of_known.buffer, of_known.flush, of_known.gzip)
+                    != (options.buffer, options.flush, options.gzip)
+            {
+                return Err(Refused::new(format!(
                     "access_log \"{}\" already defined with conflicting parameters",
                     path.display()
-                )))
-            };
+                )));
+            }
+            return Ok(Rc::clone(known));
         }
         let handle = Rc::new(LogHandle {
             path,
-            options,
+            options: RefCell::new(options),
             file: OnceCell::new(),
         });
         self.all.push(Rc::clone(&handle));
@@ -72,7 +75,7 @@ impl LogFiles {
     /// The first file that cannot be opened, with what the system said.
     pub fn open(&self) -> Result<(), (PathBuf, io::Error)> {
         for handle in self.all.iter().filter(|handle| handle.file.get().is_none()) {
-            let file = LogFile::open(handle.path.clone(), handle.options.clone())
+            let file = LogFile::open(handle.path.clone(), handle.options.borrow().clone())
                 .map_err(|error| (handle.path.clone(), error))?;
             // It was empty a moment ago, and there is one thread.
             let _ = handle.file.set(file);

@@ -75,6 +75,8 @@ pub struct ResponseHead {
     pub server: Option<Bytes>,
     /// Trailer fields known in advance, sent after a chunked body.
     pub trailers: Vec<(Bytes, Bytes)>,
+    /// Trailer fields whose values are known when the body was sent; empty values are left out.
+    pub late_trailers: Vec<(Bytes, engine::Template)>,
     /// Whether trailers are announced, which needs a chunked body.
     pub expects_trailers: bool,
 }

@@ -127,6 +127,12 @@ pub fn framing_of(request: &Request, head: &ResponseHead) -> BodyFraming {
     if matches!(head.status, 100..=199 | 204 | 304) {
         return BodyFraming::None;
     }
+    if request.is_head() {
+        // The length is that of the body which GET would have; an unknown one goes unsaid.
+        return head
+            .content_length
+            .map_or(BodyFraming::None, BodyFraming::Length);
+    }
     let chunked = *TRANSFER.of(&request.location.settings).chunked && speaks_http11(request);
     match head.content_length {
         Some(length) if !(head.expects_trailers && chunked) => BodyFraming::Length(length),

@@ -11,7 +11,7 @@ use crate::core::transfer::{TRANSFER, Transfer};
 use crate::error::{Abort, Error};
 use crate::error_page;
 use crate::request::Request;
-use crate::response::{Response, ResponseHead};
+use crate::response::Response;
 use http1::Version;
 use runtime::Millis;
 use std::io::{self, IoSlice};
@@ -49,18 +49,20 @@ pub async fn send(request: &mut Request, response: Response) -> Result<(), Error
         written: 0,
     };
     let mut body_bytes = 0;
-    let sent = sender
-        .send_body(framing, &head, &mut body, &mut body_bytes)
-        .await;
-    request.sent.bytes = sender.written + sender.out.len() as u64;
+    let sent = sender.send_body(framing, &mut body, &mut body_bytes).await;
     request.sent.body_bytes = body_bytes;
+    request.sent.head = head;
+    if sent.is_ok() && framing == BodyFraming::Chunked {
+        complete_trailers(request, &mut body);
+        sender.end_chunks(&request.sent.head.trailers);
+    }
+    request.sent.bytes = sender.written + sender.out.len() as u64;
     request.sent.is_complete = sent.is_ok();
     let mut out = std::mem::take(&mut sender.out);
     if sent.is_err() {
         out.clear();
     }
     request.connection.unsent.replace(out);
-    request.sent.head = head;
     if sent.is_ok() && framing == BodyFraming::Close {
         request.keep_alive.set(false);
     }
@@ -70,6 +72,19 @@ pub async fn send(request: &mut Request, response: Response) -> Result<(), Error
         request.connection.flush().await?;
     }
     Ok(())
+}
+
+/// Adds to the trailers what is known now that the body was sent: its source's own, then those
+/// that are text with variables.
+fn complete_trailers(request: &mut Request, body: &mut Body) {
+    request.sent.head.trailers.append(&mut body.take_trailers());
+    let late = std::mem::take(&mut request.sent.head.late_trailers);
+    for (name, template) in late {
+        let value = template.eval(request);
+        if !value.is_empty() {
+            request.sent.head.trailers.push((name, value.into()));
+        }
+    }
 }
 
 /// Renders the head. A head that may not leave becomes a 500.
@@ -116,7 +131,6 @@ impl Sender<'_> {
     async fn send_body(
         &mut self,
         framing: BodyFraming,
-        head: &ResponseHead,
         body: &mut Body,
         body_bytes: &mut u64,
     ) -> Result<(), Error> {
@@ -135,9 +149,6 @@ impl Sender<'_> {
                 {
                     // The source ended early. The client must not take this for the whole.
                     return Err(Error::Aborted(Abort::SourceFailed));
-                }
-                if chunked {
-                    self.end_chunks(head, body);
                 }
                 Ok(())
             }
@@ -200,9 +211,9 @@ impl Sender<'_> {
         }
     }
 
-    fn end_chunks(&mut self, head: &ResponseHead, body: &mut Body) {
+    fn end_chunks(&mut self, trailers: &[(Bytes, Bytes)]) {
         self.out.extend_from_slice(b"0\r\n");
-        for (name, value) in head.trailers.iter().chain(&body.take_trailers()) {
+        for (name, value) in trailers {
             let start = self.out.len();
             if super::render::field(&mut self.out, name, value).is_err() {
                 self.out.truncate(start);
