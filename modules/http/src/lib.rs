@@ -1,9 +1,12 @@
 //! Every HTTP module, one room each.
 #![forbid(unsafe_code)]
 
+mod access_log;
 mod open_files;
 mod static_files;
 mod symlinks;
+#[cfg(test)]
+mod testing;
 
 use http::Module;
 
@@ -13,4 +16,6 @@ pub static MODULES: &[&Module] = &[
     // Whoever maps a URI to something more special than a file comes first.
     // The last resort: a file of that name.
     &static_files::MODULE,
+    // After the response.
+    &access_log::MODULE,
 ];

@@ -1,0 +1,31 @@
+//! Loads configurations in unit tests of rooms.
+
+use conf::MemorySource;
+use engine::Loading;
+use http::config::{finish, loader, registry::Registry};
+use std::path::Path;
+use std::rc::Rc;
+
+/// What loading `http { INSIDE }` says: messages of errors and warnings, without positions.
+pub(crate) fn messages(inside: &str) -> Vec<String> {
+    let (main, folder) = (Path::new("/nonexistent/main"), Path::new("/nonexistent"));
+    let text = format!("http {{ {inside} }}");
+    let source = Rc::new(MemorySource::new().with(main, text));
+    let (tree, errors) = conf::load(main, folder, folder, &*source);
+    assert!(errors.is_empty(), "{errors:?}");
+    let registry = Rc::new(Registry::new(crate::MODULES));
+    let mut loading = Loading::new(folder, folder, source);
+    loader::read(&tree.directives[0], &mut loading, &registry);
+    finish::finish(&mut loading, &registry);
+    let message = |error: &conf::Error| error.message.clone();
+    loading.errors.iter().map(message).collect()
+}
+
+/// Checks that loading `http { INSIDE }` says `expected` and nothing else; nothing at all where
+/// that is empty.
+#[track_caller]
+pub(crate) fn check(inside: &str, expected: &str) {
+    let messages = messages(inside);
+    let expected: Vec<&str> = expected.lines().collect();
+    assert_eq!(messages, expected, "{inside}");
+}
