@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod access_log;
+mod not_modified;
 mod open_files;
 mod static_files;
 mod symlinks;
@@ -16,6 +17,8 @@ pub static MODULES: &[&Module] = &[
     // Whoever maps a URI to something more special than a file comes first.
     // The last resort: a file of that name.
     &static_files::MODULE,
+    // Filters, in the order of their stages.
+    &not_modified::MODULE,
     // After the response.
     &access_log::MODULE,
 ];
