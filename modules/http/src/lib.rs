@@ -4,6 +4,7 @@
 mod access_log;
 mod not_modified;
 mod open_files;
+mod range;
 mod static_files;
 mod symlinks;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub static MODULES: &[&Module] = &[
     &static_files::MODULE,
     // Filters, in the order of their stages.
     &not_modified::MODULE,
+    &range::MODULE,
     // After the response.
     &access_log::MODULE,
 ];
