@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod access_log;
+mod headers;
 mod not_modified;
 mod open_files;
 mod range;
@@ -20,6 +21,7 @@ pub static MODULES: &[&Module] = &[
     &static_files::MODULE,
     // Filters, in the order of their stages.
     &not_modified::MODULE,
+    &headers::MODULE,
     &range::MODULE,
     // After the response.
     &access_log::MODULE,
