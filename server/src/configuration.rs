@@ -66,7 +66,7 @@ pub trait Engine {
     fn gauges(&self) -> &[usize];
 
     /// nginx's configure options of what is built in, for `-V`.
-    fn built_in(&self) -> &[&str];
+    fn built_in(&self) -> &[String];
 }
 
 /// A configuration that can be run.

@@ -19,7 +19,7 @@ pub(crate) fn version_line() -> String {
 }
 
 /// What `-V` prints behind the version; `built_in` are nginx's names of configure options.
-pub(crate) fn build_lines(paths: &Paths, built_in: &[&str]) -> String {
+pub(crate) fn build_lines(paths: &Paths, built_in: &[String]) -> String {
     let mut lines = format!("built by rustc {}\n", env!("CARGO_PKG_RUST_VERSION"));
     let arguments: Vec<String> = [
         format!("--prefix={}", paths.prefix.display()),
@@ -33,7 +33,7 @@ pub(crate) fn build_lines(paths: &Paths, built_in: &[&str]) -> String {
             .iter()
             .map(|pid| format!("--pid-path={}", pid.display())),
     )
-    .chain(built_in.iter().map(|&option| option.to_owned()))
+    .chain(built_in.iter().cloned())
     .collect();
     lines.push_str("configure arguments: ");
     lines.push_str(&arguments.join(" "));
@@ -82,7 +82,13 @@ mod tests {
             prefix: Some("/x".into()),
             ..Options::default()
         });
-        let lines = build_lines(&paths, &["--with-threads", "--with-http_dav_module"]);
+        let lines = build_lines(
+            &paths,
+            &[
+                "--with-threads".to_owned(),
+                "--with-http_dav_module".to_owned(),
+            ],
+        );
         assert!(lines.starts_with("built by rustc 1."));
         let arguments = lines.lines().last().unwrap();
         assert!(arguments.starts_with("configure arguments: --prefix=/x "));

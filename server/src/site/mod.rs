@@ -1,6 +1,7 @@
 //! What a configuration means: the tables of the engine and of every module put to use.
 
 mod load;
+mod options;
 mod plan;
 mod serve;
 mod settings;
@@ -18,7 +19,7 @@ use std::rc::Rc;
 /// The engine with all modules.
 pub struct Site {
     registry: Rc<Registry>,
-    options: Vec<&'static str>,
+    options: Vec<String>,
 }
 
 impl Site {
@@ -26,13 +27,7 @@ impl Site {
     #[must_use]
     pub fn new() -> Self {
         let registry = Rc::new(Registry::new(http_modules::MODULES));
-        let mut options = vec!["--with-threads"];
-        options.extend(
-            registry
-                .modules
-                .iter()
-                .filter_map(|module| module.configure_option),
-        );
+        let options = options::of(&registry.modules);
         Self { registry, options }
     }
 
@@ -107,7 +102,7 @@ impl Engine for Site {
         &GAUGES
     }
 
-    fn built_in(&self) -> &[&str] {
+    fn built_in(&self) -> &[String] {
         &self.options
     }
 }
