@@ -5,6 +5,7 @@
 //! its own session type and its own module list.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod address;
 pub mod context;
 pub mod directive;

@@ -37,6 +37,25 @@ impl Finishing<'_> {
             }
         }
     }
+
+    /// Calls `pass` with the settings of each location that has an `if` block, and those of the
+    /// block: a handler that makes a location's content its own also serves its `if` blocks,
+    /// though neither nested locations nor `limit_except` (nginx: `r->content_handler`).
+    pub fn each_if<S>(&mut self, slot: &engine::Slot<S>, pass: impl Fn(&S, &mut S)) {
+        for id in 1..self.arena.levels.len() {
+            let (outer, inner) = self.arena.levels.split_at_mut(id);
+            let level = &mut inner[0];
+            if !level.context.contains(Contexts::LOCATION_IF) {
+                continue;
+            }
+            let location = level
+                .parent
+                .and_then(|parent| slot.edit(&mut outer.get_mut(parent as usize)?.location));
+            if let (Some(location), Some(block)) = (location, slot.edit(&mut level.location)) {
+                pass(location, block);
+            }
+        }
+    }
 }
 
 /// Makes a generation of what was read; `None` when there are errors.
