@@ -2,10 +2,17 @@
 #![forbid(unsafe_code)]
 
 mod access_log;
+mod autoindex;
+mod dav;
+mod empty_gif;
 mod file_test;
+mod file_work;
 mod headers;
+mod index;
+mod listing;
 mod not_modified;
 mod open_files;
+mod random_index;
 mod range;
 mod rewrite;
 mod static_files;
@@ -23,7 +30,14 @@ pub static MODULES: &[&Module] = &[
     &rewrite::MODULE,
     // Before content: which of several files it is.
     &try_files::MODULE,
-    // Whoever maps a URI to something more special than a file comes first.
+    // Directives that make a location's content their own: whatever it is, they answer it.
+    &empty_gif::MODULE,
+    // Whoever maps a URI to something more special than a file comes first: of a folder a file
+    // of it, and a list of them only when no file stands for it.
+    &random_index::MODULE,
+    &index::MODULE,
+    &autoindex::MODULE,
+    &dav::MODULE,
     // The last resort: a file of that name.
     &static_files::MODULE,
     // Filters, in the order of their stages.
