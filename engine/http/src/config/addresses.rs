@@ -24,12 +24,10 @@ pub struct AddressServers {
 
 impl AddressServers {
     /// Which server `host` leads to.
+    ///
+    /// No host at all is a name too: `server_name "";`.
     pub fn find(&self, host: &[u8]) -> NameMatch<'_> {
-        if host.is_empty() {
-            NameMatch::Default
-        } else {
-            self.names.find(host)
-        }
+        self.names.find(host)
     }
 }
 

@@ -112,6 +112,9 @@ impl NameTable {
                 return NameMatch::Server(server);
             }
         }
+        if host.is_empty() {
+            return NameMatch::Default;
+        }
         let pattern = self
             .patterns
             .iter()

@@ -6,7 +6,7 @@ use crate::core::client::CLIENT;
 use crate::error::{Abort, Error};
 use crate::request::{Request, RequestHead};
 use crate::request_body::Incoming;
-use http1::{Progress, RequestParser};
+use http1::{Progress, RequestParser, Span};
 use runtime::Class;
 use std::io;
 use std::rc::Rc;
@@ -134,10 +134,27 @@ fn new_request(connection: &Rc<Connection>, head: RequestHead) -> Box<Request> {
     Box::new(Request::new(Rc::clone(connection), server, head))
 }
 
-fn refused(connection: &Rc<Connection>, head: RequestHead, status: u16, reason: &str) -> Next {
+fn refused(
+    connection: &Rc<Connection>,
+    mut head: RequestHead,
+    status: u16,
+    reason: &str,
+) -> Next {
+    if head.parsed.request_line.is_empty() {
+        head.parsed.request_line = first_line(&head.buf);
+    }
     let request = new_request(connection, head);
     request.log(runtime::log::Level::Info, reason);
     Next::Refused(request, status)
+}
+
+/// The first line as far as it was received: logs show what was refused.
+fn first_line(buf: &[u8]) -> Span {
+    let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let start = buf.iter().take_while(|byte| is_break(byte)).count();
+    let line = buf.get(start..).unwrap_or_default();
+    let len = line.iter().position(is_break).unwrap_or(line.len());
+    Span::new(start, start + len)
 }
 
 /// Fills the request from its head: framing, host, server, URI.
@@ -187,9 +204,6 @@ fn fill(request: &mut Request) -> Result<(), (u16, String)> {
 pub(crate) fn select_server(request: &mut Request) {
     let connection = Rc::clone(&request.connection);
     let servers = connection.servers();
-    if request.host.is_empty() {
-        return;
-    }
     let server = match servers.find(&request.host) {
         NameMatch::Default => return,
         NameMatch::Server(server) => Rc::clone(server),
