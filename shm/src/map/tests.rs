@@ -1,3 +1,5 @@
+//! The map against a model, in every order of operations that a seed gives.
+
 use std::collections::HashMap;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The slab: sizes, exhaustion, reuse, and misuse that is noticed.
+
 use std::collections::HashMap;
 
 use super::*;

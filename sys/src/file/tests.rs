@@ -1,3 +1,5 @@
+//! Files in a folder of their own: every call, and what it refuses.
+
 use std::fs;
 use std::io::ErrorKind;
 use std::os::fd::AsFd;

@@ -205,11 +205,11 @@ fn conditions_hold_as_in_nginx() {
 fn an_if_chooses_settings() {
     as_nginx(
         r#"
-        location /root {
+        location /base {
             root html/nowhere;
             if ($arg_a) { root html/neither; }
             if ($arg_b) { root html; }
-            rewrite ^/root(.*)$ $1 break;
+            rewrite ^/base(.*)$ $1 break;
         }
         location /last {
             if ($arg_a) { rewrite ^ /end/a; }
@@ -219,9 +219,9 @@ fn an_if_chooses_settings() {
         location /end { return 200 "$uri"; }
         "#,
         &[
-            "/root/x.html",
-            "/root/x.html?a=1",
-            "/root/x.html?a=1&b=1",
+            "/base/x.html",
+            "/base/x.html?a=1",
+            "/base/x.html?a=1&b=1",
             "/last?a=1",
             "/last?a=1&b=1",
             "/last",
