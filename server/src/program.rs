@@ -3,7 +3,7 @@
 //! Source: `main()` in nginx.c, nginx 1.31.5.
 
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 use std::rc::Rc;
 
@@ -44,14 +44,7 @@ pub fn run(engine: &'static dyn Engine) -> ExitCode {
     }
 
     let reporter = Reporter::open(&paths);
-    let directives = options.directives.as_ref().map_or_else(Vec::new, |text| {
-        let mut text = text.as_bytes().to_vec();
-        // As nginx, which lets the last `;` be left out.
-        if text.last() != Some(&b';') {
-            text.push(b';');
-        }
-        text
-    });
+    let directives = options.directives.clone().unwrap_or_default().into_vec();
     let loader = Loader {
         engine,
         paths,

@@ -7,7 +7,6 @@ use sys::signal::Signal;
 
 use super::Master;
 use super::children::Child;
-use crate::listeners::Listeners;
 use crate::pid_file;
 use crate::report::reason;
 
@@ -115,7 +114,7 @@ impl Master {
     /// Closes the sockets. The names of Unix sockets are removed, unless another master has them
     /// as well: the one that this one started, or the one that started this one.
     fn close_listeners(&mut self) {
-        let listeners = std::mem::replace(&mut self.running.listeners, Listeners::default());
+        let listeners = std::mem::take(&mut self.running.listeners);
         let is_shared = self.new_program.is_some()
             || (self.origin.is_upgrade && process::parent_id() == self.origin.parent);
         if !is_shared {
