@@ -19,8 +19,8 @@ pub use attributes::{
     set_modified, set_modified_of,
 };
 pub use data::{
-    advise_read_ahead, append_all, preallocate, read_at, read_cached_at, read_to_vec, sync, truncate, write_all_at,
-    write_at,
+    advise_read_ahead, append_all, preallocate, read_at, read_cached_at, read_to_vec, sync,
+    truncate, write_all_at, write_at,
 };
 pub use directory::{Directory, DirectoryEntry, read_directory};
 pub use open::{Open, Resolve, open, open_at, open_beneath};

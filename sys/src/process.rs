@@ -12,8 +12,8 @@ pub use confine::{
     set_open_files_limit, set_priority,
 };
 pub use control::{
-    change_directory, id, is_alive, is_running, online_cpus, page_size, parent_id, send_signal,
-    set_umask, start_session,
+    change_directory, id, is_alive, is_running, is_stopped, online_cpus, page_size, parent_id,
+    send_signal, set_umask, start_session,
 };
 pub use environment::{environment, replace_environment};
 pub use execute::{execute, replace_descriptor, take_inherited_descriptor};

@@ -96,7 +96,13 @@ fn a_broken_configuration_changes_nothing() {
     );
     server.signal(Signal::HUP);
     // Once from `-s`, which reads the configuration to find the master, and once from that.
-    let told = || server.log().matches("unknown directive \"nonsense\"").count() == 2;
+    let told = || {
+        server
+            .log()
+            .matches("unknown directive \"nonsense\"")
+            .count()
+            == 2
+    };
     until("the master has refused it as well", told);
 
     server.configure("listen ADDRESS; fault files;");

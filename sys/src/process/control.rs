@@ -39,12 +39,21 @@ pub fn is_alive(pid: u32) -> bool {
 /// Whether the process `pid` still runs: an ended one that was not reaped does not.
 #[must_use]
 pub fn is_running(pid: u32) -> bool {
-    is_alive(pid)
-        && std::fs::read(format!("/proc/{pid}/stat")).map_or(true, |stat| {
-            // The state follows the name, which is in brackets and may hold anything.
-            let after_name = stat.iter().rposition(|&byte| byte == b')').unwrap_or(0);
-            !matches!(stat.get(after_name + 2), Some(b'Z' | b'X'))
-        })
+    is_alive(pid) && !matches!(state(pid), Some(b'Z' | b'X'))
+}
+
+/// Whether the process `pid` was stopped, by a signal or by a debugger.
+#[must_use]
+pub fn is_stopped(pid: u32) -> bool {
+    matches!(state(pid), Some(b'T' | b't'))
+}
+
+/// The letter that stands for a process's state in proc(5); `None` where it cannot be seen.
+fn state(pid: u32) -> Option<u8> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // It follows the name, which is in brackets and may hold anything.
+    let after_name = stat.iter().rposition(|&byte| byte == b')')?;
+    stat.get(after_name + 2).copied()
 }
 
 fn raw_kill(pid: u32, signal: libc::c_int) -> io::Result<()> {
