@@ -203,20 +203,20 @@ async fn judge(request: &mut Request) -> Result<Flow, Error> {
             }
             Flow::Allow => {}
             // A 401 tells the client what it can do, so it wins over a 403.
-            Flow::Status(status @ (401 | 403)) if any => {
-                refused = Some(if refused == Some(401) { 401 } else { status });
+            Flow::Status(status @ (401 | 403 | 407)) if any => {
+                refused = Some(refused.filter(|known| *known != 403).unwrap_or(status));
             }
-            Flow::Status(401) => {
+            Flow::Status(status @ (401 | 407)) => {
                 delay_refusal(request, *settings.auth_delay).await;
-                return Ok(Flow::Status(401));
+                return Ok(Flow::Status(status));
             }
             flow => return Ok(flow),
         }
     }
     match refused {
-        Some(401) => {
+        Some(status @ (401 | 407)) => {
             delay_refusal(request, *settings.auth_delay).await;
-            Ok(Flow::Status(401))
+            Ok(Flow::Status(status))
         }
         Some(status) => {
             request.log(Level::Error, "access forbidden by rule");

@@ -14,6 +14,14 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// Base64 as clients write it: with padding or without.
+const CREDENTIALS: base64::engine::GeneralPurpose = base64::engine::GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    base64::engine::GeneralPurposeConfig::new()
+        .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
 /// How often a request may be sent to another URI before that is a cycle.
 const REDIRECTS_MAX: u8 = 10;
 
@@ -433,17 +441,20 @@ impl Request {
         self.real_peer.unwrap_or(self.connection.peer)
     }
 
-    /// User and password of the `Authorization: Basic` field (RFC 7617).
+    /// User, not empty, and password of the `Authorization: Basic` field (RFC 7617); of
+    /// `Proxy-Authorization` where a tunnel is asked for.
     pub fn basic_credentials(&self) -> Option<(Vec<u8>, Vec<u8>)> {
-        let value = self.header(Known::Authorization)?;
+        let value = self.header(if self.method == Method::Connect {
+            Known::ProxyAuthorization
+        } else {
+            Known::Authorization
+        })?;
         let (scheme, rest) = value.split_at_checked(6)?;
         if !scheme.eq_ignore_ascii_case(b"Basic ") {
             return None;
         }
-        let decoded = base64::engine::general_purpose::STANDARD
-            .decode(rest.trim_ascii())
-            .ok()?;
+        let decoded = CREDENTIALS.decode(rest.trim_ascii()).ok()?;
         let colon = decoded.iter().position(|byte| *byte == b':')?;
-        Some((decoded[..colon].to_vec(), decoded[colon + 1..].to_vec()))
+        (colon > 0).then(|| (decoded[..colon].to_vec(), decoded[colon + 1..].to_vec()))
     }
 }

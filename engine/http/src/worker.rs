@@ -115,13 +115,50 @@ impl HttpWorker {
                 start(&this.generation);
             }
         }
-        Rc::new(this)
+        let this = Rc::new(this);
+        if this.counters.is_some() {
+            // The loop owns the hook, so the hook must not own the loop.
+            let server = Rc::downgrade(&this);
+            this.worker.at_turn_end(Rc::new(move || {
+                if let Some(server) = server.upgrade() {
+                    server.publish_gauges();
+                }
+            }));
+        }
+        this
     }
 
     /// The next connection's serial number.
     pub fn number_connection(&self) -> u64 {
         self.connections.set(self.connections.get() + 1);
         self.connections.get()
+    }
+
+    /// Counts a connection that was accepted and will be served.
+    pub fn count_accepted(&self) {
+        if let Some(counters) = &self.counters {
+            counters.add(Counter::Accepted);
+            counters.add(Counter::Handled);
+        }
+    }
+
+    /// Shows all workers how many connections this one has. Done at the end of every turn;
+    /// whoever wants to know about this very moment asks for it.
+    pub fn publish_gauges(&self) {
+        if let Some(counters) = &self.counters {
+            let now = self.worker.connections();
+            counters.set(Counter::Active, now.active.into());
+            counters.set(Counter::Reading, now.reading.into());
+            counters.set(Counter::Writing, now.writing.into());
+            counters.set(Counter::Waiting, now.waiting.into());
+        }
+    }
+
+    /// What all workers count together; 0 where nothing is counted.
+    pub fn total(&self, counter: Counter) -> u64 {
+        self.counters
+            .as_ref()
+            .map_or(0, |counters| counters.sum(counter))
     }
 
     /// Counts a request.

@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 /// Takes a new connection in.
 pub fn accept(http: &Rc<HttpWorker>, socket: &Rc<ListenSocket>, accepted: Accepted) {
+    http.count_accepted();
     let connection = Connection::new(http, socket, accepted.stream, accepted.peer);
     let servers = connection.servers();
     let settings = CLIENT.of(&servers.default.settings);

@@ -134,12 +134,7 @@ fn new_request(connection: &Rc<Connection>, head: RequestHead) -> Box<Request> {
     Box::new(Request::new(Rc::clone(connection), server, head))
 }
 
-fn refused(
-    connection: &Rc<Connection>,
-    mut head: RequestHead,
-    status: u16,
-    reason: &str,
-) -> Next {
+fn refused(connection: &Rc<Connection>, mut head: RequestHead, status: u16, reason: &str) -> Next {
     if head.parsed.request_line.is_empty() {
         head.parsed.request_line = first_line(&head.buf);
     }
