@@ -1,6 +1,7 @@
 //! Every HTTP module, one room each.
 #![forbid(unsafe_code)]
 
+mod access;
 mod access_log;
 mod autoindex;
 mod dav;
@@ -28,6 +29,8 @@ use http::Module;
 pub static MODULES: &[&Module] = &[
     // The URI, and with it the location, is settled before anything is judged by it.
     &rewrite::MODULE,
+    // Access: the cheapest question first.
+    &access::MODULE,
     // Before content: which of several files it is.
     &try_files::MODULE,
     // Directives that make a location's content their own: whatever it is, they answer it.
