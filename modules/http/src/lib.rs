@@ -3,6 +3,7 @@
 
 mod access;
 mod access_log;
+mod auth_basic;
 mod autoindex;
 mod dav;
 mod empty_gif;
@@ -31,6 +32,7 @@ pub static MODULES: &[&Module] = &[
     &rewrite::MODULE,
     // Access: the cheapest question first.
     &access::MODULE,
+    &auth_basic::MODULE,
     // Before content: which of several files it is.
     &try_files::MODULE,
     // Directives that make a location's content their own: whatever it is, they answer it.
