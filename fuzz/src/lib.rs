@@ -13,6 +13,7 @@ mod pieces;
 mod proxy;
 mod ranges_and_dates;
 mod request;
+mod response;
 mod uri;
 
 pub use chunked::chunked;
@@ -21,6 +22,7 @@ pub use escaping::escaping;
 pub use proxy::proxy_protocol;
 pub use ranges_and_dates::ranges_and_dates;
 pub use request::http1_request;
+pub use response::http1_response;
 pub use uri::uri;
 
 /// A target and the name of its corpus.
@@ -48,6 +50,10 @@ pub static TARGETS: &[Target] = &[
     Target {
         name: "http1_request",
         run: http1_request,
+    },
+    Target {
+        name: "http1_response",
+        run: http1_response,
     },
     Target {
         name: "proxy_protocol",

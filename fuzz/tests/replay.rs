@@ -92,7 +92,7 @@ macro_rules! replays {
     };
 }
 
-replays! { chunked config escaping http1_request proxy_protocol ranges_and_dates uri }
+replays! { chunked config escaping http1_request http1_response proxy_protocol ranges_and_dates uri }
 
 #[test]
 fn mutations_repeat() {

@@ -18,6 +18,8 @@ pub mod range;
 mod refusal;
 mod request;
 mod request_line;
+mod response;
+mod response_name;
 mod scan;
 mod span;
 pub mod status;
@@ -35,4 +37,9 @@ pub use limits::Limits;
 pub use method::Method;
 pub use refusal::{Detail, Refusal};
 pub use request::{Progress, RequestParser};
+pub use response::{
+    BadResponse, ResponseBody, ResponseField, ResponseFraming, ResponseHead, ResponseParser,
+    response_framing,
+};
+pub use response_name::ResponseName;
 pub use span::Span;

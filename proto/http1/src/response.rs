@@ -1,0 +1,363 @@
+//! The response parser: status line and header lines of an upstream, and where its body ends.
+//!
+//! The rules are nginx 1.31's for upstreams (a bare LF ends a line), and stricter in two
+//! points: a response without a status line is no response, and a NUL in a status line is
+//! refused.
+
+use crate::framing::content_length;
+use crate::header_line::{HeaderLine, HeaderStep};
+use crate::{Field, ResponseName, Span, Version};
+
+/// A response head: spans into the buffer it was parsed from.
+#[derive(Clone, Debug, Default)]
+pub struct ResponseHead {
+    /// The status code, 100 to 999.
+    pub status: u16,
+    /// The version of the status line.
+    pub version: Version,
+    /// Code and reason as sent, without version and line end: `200 OK`.
+    pub status_line: Span,
+    /// Header lines in the order sent.
+    pub fields: Vec<ResponseField>,
+}
+
+/// One header line of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResponseField {
+    /// As sent, in whatever case.
+    pub name: Span,
+    /// Without the spaces around it.
+    pub value: Span,
+    /// What `name` is, if a gateway has a use for it.
+    pub known: ResponseName,
+}
+
+impl ResponseHead {
+    /// Forgets the response, keeps the memory.
+    pub fn reset(&mut self) {
+        self.fields.clear();
+        self.status = 0;
+        self.version = Version::Http11;
+        self.status_line = Span::default();
+    }
+
+    /// Every header line called `known`, in order.
+    pub fn all(&self, known: ResponseName) -> impl Iterator<Item = &ResponseField> {
+        self.fields.iter().filter(move |field| field.known == known)
+    }
+
+    /// The value of the first header line called `known`.
+    #[must_use]
+    pub fn value<'b>(&self, known: ResponseName, buf: &'b [u8]) -> Option<&'b [u8]> {
+        self.all(known).next().map(|field| field.value.of(buf))
+    }
+}
+
+/// Why a response cannot be used: the peer's fault, told to nobody but the error log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadResponse {
+    /// It does not begin with a status line.
+    NoStatusLine,
+    /// A header line breaks the grammar; the span is the line as far as it was read.
+    HeaderLine(Span),
+    /// A field that may be there once is there twice: the second, and the first.
+    Repeated(ResponseField, ResponseField),
+    /// A Content-Length that is not a plain number.
+    ContentLength(ResponseField),
+    /// A Transfer-Encoding other than `chunked`.
+    TransferEncoding(ResponseField),
+    /// Both a Content-Length and a Transfer-Encoding.
+    TwoLengths,
+}
+
+impl BadResponse {
+    /// Appends nginx's words for the error log to `out`; what is quoted from `buf` is escaped.
+    pub fn describe(&self, buf: &[u8], out: &mut Vec<u8>) {
+        let line = |field: &ResponseField, out: &mut Vec<u8>| {
+            base::escape::log(field.name.of(buf), out);
+            out.extend_from_slice(b": ");
+            base::escape::log(field.value.of(buf), out);
+        };
+        match self {
+            Self::NoStatusLine => {
+                out.extend_from_slice(b"upstream sent no valid HTTP/1.0 header");
+            }
+            Self::HeaderLine(span) => {
+                out.extend_from_slice(b"upstream sent invalid header: \"");
+                base::escape::log(span.of(buf), out);
+                out.extend_from_slice(b"...\"");
+            }
+            Self::Repeated(again, first) => {
+                out.extend_from_slice(b"upstream sent duplicate header line: \"");
+                line(again, out);
+                out.extend_from_slice(b"\", previous value: \"");
+                line(first, out);
+                out.push(b'"');
+            }
+            Self::ContentLength(field) => {
+                out.extend_from_slice(b"upstream sent invalid \"Content-Length\" header: \"");
+                line(field, out);
+                out.push(b'"');
+            }
+            Self::TransferEncoding(field) => {
+                out.extend_from_slice(b"upstream sent unknown \"Transfer-Encoding\": \"");
+                base::escape::log(field.value.of(buf), out);
+                out.push(b'"');
+            }
+            Self::TwoLengths => out.extend_from_slice(
+                b"upstream sent \"Content-Length\" and \"Transfer-Encoding\" headers at the same time",
+            ),
+        }
+    }
+}
+
+/// Parses one response head out of a contiguous buffer that grows between calls.
+#[derive(Clone, Debug)]
+pub struct ResponseParser {
+    pos: usize,
+    start: usize,
+    is_past_status_line: bool,
+    header: HeaderLine,
+}
+
+impl Default for ResponseParser {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+impl ResponseParser {
+    /// A parser of the response that begins at byte `start` of the buffer.
+    #[must_use]
+    pub fn new(start: usize) -> Self {
+        Self {
+            pos: start,
+            start,
+            is_past_status_line: false,
+            header: HeaderLine::new(),
+        }
+    }
+
+    /// Reads on in `buf`, which must begin with the bytes of the calls before. Gives where the
+    /// head ends, or `None` when there is more of it to come. `head` must be the same one,
+    /// reset before the first call.
+    ///
+    /// # Errors
+    ///
+    /// [`BadResponse`] as soon as a byte breaks the grammar.
+    ///
+    /// Source: RFC 9112 section 4; `ngx_http_parse_status_line()`, nginx 1.31.5.
+    pub fn parse(
+        &mut self,
+        buf: &[u8],
+        head: &mut ResponseHead,
+    ) -> Result<Option<usize>, BadResponse> {
+        if !self.is_past_status_line {
+            let bytes = buf.get(self.start..).unwrap_or_default();
+            let Some(line) = StatusLine::parse(bytes)? else {
+                return Ok(None);
+            };
+            head.status = line.status;
+            head.version = line.version;
+            head.status_line = Span::new(self.start + line.code, self.start + line.end);
+            self.pos = self.start + line.len;
+            self.is_past_status_line = true;
+        }
+        loop {
+            let line_start = self.pos;
+            let step = self.header.read(buf, &mut self.pos, true);
+            match step.map_err(|_| BadResponse::HeaderLine(self.bad_line(line_start)))? {
+                HeaderStep::Partial => return Ok(None),
+                HeaderStep::End => return Ok(Some(self.pos)),
+                HeaderStep::Line { field, .. } => head.fields.push(known(field, buf)),
+            }
+        }
+    }
+
+    fn bad_line(&self, line_start: usize) -> Span {
+        Span::new(self.header.line_start().unwrap_or(line_start), self.pos)
+    }
+}
+
+fn known(field: Field, buf: &[u8]) -> ResponseField {
+    ResponseField {
+        name: field.name,
+        value: field.value,
+        known: ResponseName::from_name(field.name.of(buf)),
+    }
+}
+
+/// A status line, its parts by position from its first byte.
+struct StatusLine {
+    status: u16,
+    version: Version,
+    /// Where the code begins.
+    code: usize,
+    /// Where the text ends.
+    end: usize,
+    /// Bytes in all, line end included.
+    len: usize,
+}
+
+impl StatusLine {
+    /// Reads `bytes` as far as they go; `None` when a correct line has not ended yet.
+    fn parse(bytes: &[u8]) -> Result<Option<Self>, BadResponse> {
+        const PREFIX: &[u8] = b"HTTP/";
+        let line_end = memchr::memchr(b'\n', bytes);
+        let line = &bytes[..line_end.unwrap_or(bytes.len())];
+        let common = line.len().min(PREFIX.len());
+        if line[..common] != PREFIX[..common] {
+            return Err(BadResponse::NoStatusLine);
+        }
+        if line_end.is_none() {
+            // What has arrived of it must be right, so that garbage without an end is no
+            // reason to wait.
+            return match memchr::memchr(0, line) {
+                Some(_) => Err(BadResponse::NoStatusLine),
+                None => Ok(None),
+            };
+        }
+        Self::of_line(line)
+            .map(|line| {
+                Some(Self {
+                    len: line.len,
+                    ..line
+                })
+            })
+            .ok_or(BadResponse::NoStatusLine)
+    }
+
+    /// Reads a whole line, without its LF.
+    fn of_line(line: &[u8]) -> Option<Self> {
+        let text = line.strip_suffix(b"\r").unwrap_or(line);
+        if text.iter().any(|byte| matches!(byte, b'\r' | 0)) {
+            return None;
+        }
+        let version = text.strip_prefix(b"HTTP/")?;
+        let space = version.iter().position(|&byte| byte == b' ')?;
+        let is_http11 = at_least_http11(version.get(..space)?)?;
+        let spaces = version[space..].iter().take_while(|&&b| b == b' ').count();
+        let code = b"HTTP/".len() + space + spaces;
+        let (digits, rest) = text.get(code..)?.split_first_chunk::<3>()?;
+        let status = digits.iter().try_fold(0u16, |status, byte| {
+            byte.is_ascii_digit()
+                .then(|| status * 10 + u16::from(byte - b'0'))
+        })?;
+        // IIS sends minor codes: "403.1".
+        let ends = matches!(rest.first(), None | Some(b' ' | b'.'));
+        (ends && status >= 100).then_some(Self {
+            status,
+            version: if is_http11 {
+                Version::Http11
+            } else {
+                Version::Http10
+            },
+            code,
+            end: text.len(),
+            len: line.len() + 1,
+        })
+    }
+}
+
+/// Whether `major.minor` is 1.1 or more.
+fn at_least_http11(version: &[u8]) -> Option<bool> {
+    let dot = version.iter().position(|&byte| byte == b'.')?;
+    let number = |digits: &[u8]| {
+        let is_number = (1..=3).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+        is_number.then(|| {
+            digits
+                .iter()
+                .fold(0u16, |value, digit| value * 10 + u16::from(digit - b'0'))
+        })
+    };
+    let (major, minor) = (number(&version[..dot])?, number(&version[dot + 1..])?);
+    Some(major * 1000 + minor > 1000)
+}
+
+/// How the end of a response body is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseBody {
+    /// There is no body, whatever the fields say.
+    None,
+    /// So many bytes.
+    Length(u64),
+    /// By chunks.
+    Chunked,
+    /// When the peer closes.
+    UntilClose,
+}
+
+/// What a complete response head means for the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResponseFraming {
+    /// The body.
+    pub body: ResponseBody,
+    /// The Content-Length, which a response without a body may have.
+    pub length: Option<u64>,
+    /// Whether the peer allows another request on the connection.
+    pub keep_alive: bool,
+}
+
+/// Fields that may be there once, since two readers could choose differently.
+const UNIQUE: [ResponseName; 2] = [ResponseName::ContentLength, ResponseName::TransferEncoding];
+
+/// Judges a complete `head` that answers a HEAD request if `to_head`.
+///
+/// # Errors
+///
+/// Whatever makes the end of the body ambiguous.
+///
+/// Source: RFC 9112 section 6.3; nginx 1.31.5 refuses the same.
+pub fn response_framing(
+    head: &ResponseHead,
+    buf: &[u8],
+    to_head: bool,
+) -> Result<ResponseFraming, BadResponse> {
+    for name in UNIQUE {
+        let mut lines = head.all(name);
+        if let (Some(first), Some(again)) = (lines.next(), lines.next()) {
+            return Err(BadResponse::Repeated(*again, *first));
+        }
+    }
+    let length = match head.all(ResponseName::ContentLength).next() {
+        None => None,
+        Some(field) => {
+            let parsed = content_length(field.value.of(buf));
+            Some(parsed.ok_or(BadResponse::ContentLength(*field))?)
+        }
+    };
+    let coding = head.all(ResponseName::TransferEncoding).next();
+    if let Some(coding) = coding {
+        if length.is_some() {
+            return Err(BadResponse::TwoLengths);
+        }
+        if !coding.value.of(buf).eq_ignore_ascii_case(b"chunked") {
+            return Err(BadResponse::TransferEncoding(*coding));
+        }
+    }
+    let body = match (coding, length) {
+        _ if to_head || matches!(head.status, 100..=199 | 204 | 304) => ResponseBody::None,
+        (Some(_), _) => ResponseBody::Chunked,
+        (None, Some(length)) => ResponseBody::Length(length),
+        (None, None) => ResponseBody::UntilClose,
+    };
+    Ok(ResponseFraming {
+        body,
+        length,
+        keep_alive: keeps_alive(head, buf) && body != ResponseBody::UntilClose,
+    })
+}
+
+fn keeps_alive(head: &ResponseHead, buf: &[u8]) -> bool {
+    let mut keeps = head.version == Version::Http11;
+    for field in head.all(ResponseName::Connection) {
+        for token in field.value.of(buf).split(|&byte| byte == b',') {
+            let token = token.trim_ascii();
+            if token.eq_ignore_ascii_case(b"close") {
+                return false;
+            }
+            keeps |= token.eq_ignore_ascii_case(b"keep-alive");
+        }
+    }
+    keeps
+}
