@@ -18,16 +18,7 @@ use sys::file::Stat;
 /// and a file that just appeared is found. Failures other than a missing file are logged, as
 /// in nginx.
 pub(crate) fn look(request: &Request, path: &Path) -> Option<Stat> {
-    let location = Rc::clone(&request.location);
-    let symlinks = &*FILES.of(&location.settings).disable_symlinks;
-    let found = if symlinks.policy == SymlinkPolicy::Off {
-        sys::file::stat(path)
-    } else {
-        let from = symlinks.from.as_ref().map(|from| from.eval(request));
-        crate::symlinks::open(path, from.as_deref(), symlinks.policy)
-            .and_then(|file| sys::file::stat_of(file.as_fd()))
-    };
-    match found {
+    match stat(request, path) {
         Ok(stat) => Some(stat),
         Err(error) => {
             if !is_missing(&error) {
@@ -38,6 +29,22 @@ pub(crate) fn look(request: &Request, path: &Path) -> Option<Stat> {
             None
         }
     }
+}
+
+/// Looks at `path` without following links that `disable_symlinks` refuses.
+///
+/// # Errors
+///
+/// The system's; `ELOOP` for a refused link.
+pub(crate) fn stat(request: &Request, path: &Path) -> io::Result<Stat> {
+    let location = Rc::clone(&request.location);
+    let symlinks = &*FILES.of(&location.settings).disable_symlinks;
+    if symlinks.policy == SymlinkPolicy::Off {
+        return sys::file::stat(path);
+    }
+    let from = symlinks.from.as_ref().map(|from| from.eval(request));
+    let file = crate::symlinks::open(path, from.as_deref(), symlinks.policy)?;
+    sys::file::stat_of(file.as_fd())
 }
 
 /// Whether nothing is at the path: no such name, or one that cannot be a name.

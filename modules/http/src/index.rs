@@ -3,20 +3,19 @@
 //! Runs in the content phase before `autoindex`. What was found is asked for by an internal
 //! redirection, so that the location of the file's own URI serves it.
 
+use crate::file_test;
 use engine::directive::custom;
 use engine::{Arity, Contexts, Directive, Line, Refused, Setting, Slot, Template, inherit_fields};
-use http::core::files::{self, FILES, Files, SymlinkPolicy};
+use http::core::files::{self, FILES};
 use http::error::os_error;
 use http::{Error, Flow, Handler, Module, Phase, Request};
 use http1::Method;
 use runtime::log::Level;
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use sys::file::Stat;
 
 /// The names that a location looks for.
 #[derive(Clone)]
@@ -73,7 +72,7 @@ fn find(request: &mut Request) -> Result<Flow, Error> {
             None => folder.insert(files::path_of(request, &request.uri)?),
         };
         let path = append(folder, &text);
-        let Err(error) = look_at(request, FILES.of(&location.settings), &path) else {
+        let Err(error) = file_test::stat(request, &path) else {
             let uri = [&*request.uri, &*text].concat();
             return Ok(redirect(request, uri));
         };
@@ -102,17 +101,6 @@ fn append(folder: &Path, name: &[u8]) -> PathBuf {
     let mut path = folder.as_os_str().to_owned();
     path.push(OsStr::from_bytes(name));
     path.into()
-}
-
-/// Looks at `path` without following links that `disable_symlinks` refuses.
-fn look_at(request: &Request, settings: &Files, path: &Path) -> io::Result<Stat> {
-    let symlinks = &*settings.disable_symlinks;
-    if symlinks.policy == SymlinkPolicy::Off {
-        return sys::file::stat(path);
-    }
-    let from = symlinks.from.as_ref().map(|from| from.eval(request));
-    let file = crate::symlinks::open(path, from.as_deref(), symlinks.policy)?;
-    sys::file::stat_of(file.as_fd())
 }
 
 /// What follows from an index that cannot be looked at; nothing when only the file is missing.
@@ -144,9 +132,8 @@ fn missing(
 
 /// What follows when the folder of the index `path` is none.
 fn missing_folder(request: &Request, folder: &Path, path: &Path) -> Option<Flow> {
-    let location = Rc::clone(&request.location);
     let folder = crate::listing::without_slash(folder.to_owned());
-    match look_at(request, FILES.of(&location.settings), &folder) {
+    match file_test::stat(request, &folder) {
         Ok(stat) if stat.is_directory() => None,
         Ok(_) => {
             let shown = folder.display();

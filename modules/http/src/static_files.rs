@@ -27,13 +27,11 @@ pub(crate) static MODULE: Module = Module {
 
 /// Answers GET and HEAD with a file, a folder's URI with a redirect to its slash.
 fn answer(request: &mut Request) -> Result<Flow, Error> {
+    if !matches!(request.method, Method::Get | Method::Head | Method::Post) {
+        return Ok(Flow::Status(405));
+    }
     if request.uri.ends_with(b"/") {
         return Ok(Flow::Decline);
-    }
-    match request.method {
-        Method::Get | Method::Head => {}
-        Method::Post => return Ok(Flow::Status(405)),
-        _ => return Ok(Flow::Decline),
     }
     let path = files::path_of(request, &request.uri)?;
     let location = Rc::clone(&request.location);
@@ -49,6 +47,8 @@ fn answer(request: &mut Request) -> Result<Flow, Error> {
             request.log(Level::Crit, &format!("\"{shown}\" is not a regular file"));
             Ok(Flow::Status(404))
         }
+        // Only a file that is there refuses what is posted to it; else it is not found.
+        Opened::File(_) if request.method == Method::Post => Ok(Flow::Status(405)),
         Opened::File(found) => Ok(Flow::respond(respond(request, settings, &found))),
     }
 }
