@@ -46,7 +46,14 @@ impl Guard {
         if self.policy == SymlinkPolicy::Off {
             return Ok(Place::unchecked(path));
         }
-        let folder = symlinks::open(parent, self.from.as_deref(), self.policy)?;
+        let folder =
+            symlinks::open(parent, self.from.as_deref(), self.policy).map_err(|error| {
+                // What is opened as a folder and turns out to be a refused link is called none.
+                match error.kind() {
+                    io::ErrorKind::NotADirectory => io::Error::from_raw_os_error(sys::errno::ELOOP),
+                    _ => error,
+                }
+            })?;
         // The descriptor stands for the folder that was checked, whatever its path leads to by
         // now.
         let path = Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string());

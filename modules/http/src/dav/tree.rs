@@ -132,3 +132,68 @@ impl Copy {
         sys::file::set_modified(to, stat.mtime()).map_err(told)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// A folder of one test, removed at its end.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let name = format!("tidegate-tree-{}-{name}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn at(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// Copies `from` to `to` and checks that a refusal leaves nothing.
+    #[track_caller]
+    fn check(folder: &Folder, to: &str, others: Others, refused: Option<u16>) {
+        let copied = copy_folder(&folder.at("from"), &folder.at(to), others);
+        assert_eq!(copied.err().map(|failure| failure.status), refused);
+        assert_eq!(folder.at(to).exists(), refused.is_none());
+    }
+
+    #[test]
+    fn links_are_left_out_or_refused() {
+        let folder = Folder::new("links");
+        fs::create_dir_all(folder.at("from/sub")).unwrap();
+        fs::write(folder.at("from/sub/file"), "x").unwrap();
+        std::os::unix::fs::symlink("file", folder.at("from/sub/link")).unwrap();
+        check(&folder, "strict", Others::Refuse, Some(500));
+        check(&folder, "lax", Others::Skip, None);
+        assert_eq!(fs::read(folder.at("lax/sub/file")).unwrap(), b"x");
+        assert!(!folder.at("lax/sub/link").is_symlink());
+    }
+
+    #[test]
+    fn a_copy_in_its_own_source_comes_to_an_end() {
+        let folder = Folder::new("inside");
+        fs::create_dir_all(folder.at("from/sub")).unwrap();
+        check(&folder, "from/sub/copy", Others::Skip, Some(403));
+    }
+
+    #[test]
+    fn nesting_has_an_end() {
+        let folder = Folder::new("deep");
+        let levels = |count: usize| folder.at("from").join("d/".repeat(count));
+        fs::create_dir_all(levels(DEPTH_MAX)).unwrap();
+        check(&folder, "copy", Others::Skip, None);
+        fs::create_dir_all(levels(DEPTH_MAX + 1)).unwrap();
+        check(&folder, "other", Others::Skip, Some(500));
+    }
+}
