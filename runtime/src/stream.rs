@@ -149,6 +149,17 @@ impl Stream {
         Ok(self.after_write(sent, bytes.len()))
     }
 
+    /// As [`Self::try_write`], and more will follow at once: the kernel may wait for it to fill
+    /// a packet.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::try_write`].
+    pub fn try_write_more(&self, bytes: &[u8]) -> io::Result<usize> {
+        let sent = self.attempt(Flags::WRITABLE, |fd| socket::write_more(fd, bytes))?;
+        Ok(self.after_write(sent, bytes.len()))
+    }
+
     /// Writes as much of `slices`, in order, as there is room for.
     ///
     /// # Errors

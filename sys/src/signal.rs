@@ -89,7 +89,8 @@ impl fmt::Debug for Signal {
 pub struct Caught {
     /// Which.
     pub signal: Signal,
-    /// Who sent it; 0 when it was the kernel, or a process that cannot be seen from here.
+    /// Who sent it, or the child that it is about; 0 when it was the kernel, or a process that
+    /// cannot be seen from here.
     pub sender: u32,
 }
 
@@ -154,11 +155,10 @@ impl Signals {
         // SAFETY: it is made of integers, zeroed before the kernel filled it in.
         let info = unsafe { info.assume_init_ref() };
         let signal = Signal(info.ssi_signo.cast_signed());
-        let by_process = info.ssi_code <= 0;
-        Ok(Some(Caught {
-            signal,
-            sender: if by_process { info.ssi_pid } else { 0 },
-        }))
+        // Codes above 0 are the kernel's own; about a child it names the child.
+        let names_process = info.ssi_code <= 0 || signal == Signal::CHLD;
+        let sender = if names_process { info.ssi_pid } else { 0 };
+        Ok(Some(Caught { signal, sender }))
     }
 
     /// Waits until a signal has arrived, or one of `others` can be read, or `timeout` is over

@@ -15,9 +15,9 @@ pub enum Bytes {
         /// What is shared.
         all: Rc<[u8]>,
         /// First byte.
-        start: usize,
+        start: u32,
         /// One past the last byte.
-        end: usize,
+        end: u32,
     },
     /// Owned, made for this response.
     Owned(Vec<u8>),
@@ -34,19 +34,28 @@ impl Bytes {
         let start = start.min(end);
         match self {
             Self::Static(all) => Self::Static(&all[start..end]),
-            Self::Shared(all) => Self::Slice { all, start, end },
+            Self::Shared(all) => Self::part(all, start, end),
             Self::Slice {
                 all, start: from, ..
-            } => Self::Slice {
-                all,
-                start: from + start,
-                end: from + end,
-            },
+            } => {
+                let from = from as usize;
+                Self::part(all, from + start, from + end)
+            }
             Self::Owned(mut all) => {
                 all.truncate(end);
                 all.drain(..start);
                 Self::Owned(all)
             }
+        }
+    }
+}
+
+impl Bytes {
+    /// A part of shared bytes; copied in the rare case that positions do not fit.
+    fn part(all: Rc<[u8]>, start: usize, end: usize) -> Self {
+        match (u32::try_from(start), u32::try_from(end)) {
+            (Ok(start), Ok(end)) => Self::Slice { all, start, end },
+            _ => Self::Owned(all[start..end].to_vec()),
         }
     }
 }
@@ -59,7 +68,7 @@ impl Deref for Bytes {
         match self {
             Self::Static(bytes) => bytes,
             Self::Shared(bytes) => bytes,
-            Self::Slice { all, start, end } => &all[*start..*end],
+            Self::Slice { all, start, end } => &all[*start as usize..*end as usize],
             Self::Owned(bytes) => bytes,
         }
     }

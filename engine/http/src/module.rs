@@ -82,7 +82,7 @@ pub enum Flow {
     /// Access granted (access phase); everywhere else as `Decline`.
     Allow,
     /// This is the answer.
-    Respond(Box<Response>),
+    Respond(Response),
     /// The answer is this status, with its `error_page` or the built-in page.
     Status(u16),
     /// Start over with another URI.
@@ -105,7 +105,7 @@ pub enum Flow {
 impl Flow {
     /// The answer `response`.
     pub fn respond(response: Response) -> Self {
-        Self::Respond(Box::new(response))
+        Self::Respond(response)
     }
 }
 

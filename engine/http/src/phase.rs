@@ -80,7 +80,7 @@ async fn answer(
         };
         match flow {
             Flow::Decline | Flow::Allow | Flow::EndPhase => step = step.next(),
-            Flow::Respond(response) => return Ok(finished(request, *response)),
+            Flow::Respond(response) => return Ok(finished(request, response)),
             Flow::Close => return Err(hang_up(request, 444)),
             // What a client is not told: it is the log's word for how the exchange ended.
             Flow::Status(code @ (408 | 444 | 499)) => return Err(hang_up(request, code)),
@@ -102,7 +102,7 @@ async fn answer(
                 status = redirect::named(request, &name);
             }
             Flow::Status(code) => match redirect::to_error_page(request, code) {
-                redirect::ErrorPage::BuiltIn(response) => return Ok(finished(request, *response)),
+                redirect::ErrorPage::BuiltIn(response) => return Ok(finished(request, response)),
                 redirect::ErrorPage::Uri { uri, args } => {
                     step = Step::ServerRewrite;
                     status = redirect::internal(request, uri, args);

@@ -63,7 +63,7 @@ pub fn named(request: &mut Request, name: &[u8]) -> Option<u16> {
 /// What answers an error.
 pub enum ErrorPage {
     /// The page that the server makes itself.
-    BuiltIn(Box<Response>),
+    BuiltIn(Response),
     /// A page of this server.
     Uri {
         /// Its `$uri`.
@@ -92,7 +92,7 @@ pub fn to_error_page(request: &mut Request, status: u16) -> ErrorPage {
     let Some(page) = found.filter(|_| may && status >= 300) else {
         // An error page that fails is answered as what it failed with.
         request.error_status = None;
-        return ErrorPage::BuiltIn(Box::new(error_page::page(request, status)));
+        return ErrorPage::BuiltIn(error_page::page(request, status));
     };
     request.in_error_page = true;
     let wire = if (494..=498).contains(&status) {
@@ -126,13 +126,13 @@ pub fn to_error_page(request: &mut Request, status: u16) -> ErrorPage {
     };
     request.error_status = None;
     request.extra_fields.retain(|(name, _)| **name != *LOCATION);
-    ErrorPage::BuiltIn(Box::new(to(request, code, uri)))
+    ErrorPage::BuiltIn(to(request, code, uri))
 }
 
 /// Whether an answer with `status` ends the connection, since what follows on it cannot be
 /// trusted or would cost too much to read.
 fn ends_connection(status: u16) -> bool {
-    matches!(status, 400 | 413 | 414 | 494..=497 | 500 | 501)
+    matches!(status, 400 | 413 | 414 | 495..=497 | 500 | 501)
 }
 
 /// A redirect of the client to `location` with `status`.
@@ -206,7 +206,7 @@ pub fn location_field(request: &Request, location: &[u8]) -> Vec<u8> {
     let host = if *settings.server_name_in_redirect {
         request.server.name()
     } else {
-        request.host()
+        &request.host[..]
     };
     if host.is_empty() {
         out.extend_from_slice(request.connection.local_host().as_bytes());

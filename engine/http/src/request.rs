@@ -25,6 +25,9 @@ const CREDENTIALS: base64::engine::GeneralPurpose = base64::engine::GeneralPurpo
 /// How often a request may be sent to another URI before that is a cycle.
 const REDIRECTS_MAX: u8 = 10;
 
+/// How many variables may be computed for the sake of one another before that is a cycle.
+const VARIABLE_DEPTH_MAX: u8 = 100;
+
 /// The head as received: bytes, and where the parts are in them.
 #[derive(Default)]
 pub struct RequestHead {
@@ -97,6 +100,7 @@ pub struct Request {
     redirects_left: u8,
     captures: RefCell<Captures>,
     kept: RefCell<Vec<Kept>>,
+    variable_depth: Cell<u8>,
     state: Vec<Option<Box<dyn Any>>>,
 }
 
@@ -112,9 +116,18 @@ pub struct Sent {
     /// Bytes of the head.
     pub header_bytes: u64,
     /// The head as filters left it.
-    pub head: crate::response::ResponseHead,
+    pub head: Option<Box<crate::response::ResponseHead>>,
     /// Whether the body was complete.
     pub is_complete: bool,
+}
+
+/// One variable that is being computed; counted until this is dropped.
+pub(crate) struct Depth<'r>(&'r Cell<u8>);
+
+impl Drop for Depth<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 /// The last match of a regular expression.
@@ -161,6 +174,7 @@ impl Request {
             redirects_left: REDIRECTS_MAX + 1,
             captures: RefCell::default(),
             kept: RefCell::default(),
+            variable_depth: Cell::new(0),
             state: Vec::new(),
         }
     }
@@ -296,6 +310,15 @@ impl Request {
         if let Some(slot) = kept.get_mut(id.index()) {
             *slot = value;
         }
+    }
+
+    /// Begins to compute a variable; `None` when too many are being computed already.
+    pub(crate) fn descend(&self) -> Option<Depth<'_>> {
+        let depth = self.variable_depth.get();
+        (depth < VARIABLE_DEPTH_MAX).then(|| {
+            self.variable_depth.set(depth + 1);
+            Depth(&self.variable_depth)
+        })
     }
 
     /// Forgets a kept value, so that the variable is computed again.

@@ -7,7 +7,7 @@ use crate::bytes::Bytes;
 #[derive(Debug, Default)]
 pub struct Response {
     /// Status and fields.
-    pub head: ResponseHead,
+    pub head: Box<ResponseHead>,
     /// The body.
     pub body: Body,
 }
@@ -16,10 +16,10 @@ impl Response {
     /// An answer without a body yet.
     pub fn new(status: u16) -> Self {
         Self {
-            head: ResponseHead {
+            head: Box::new(ResponseHead {
                 status,
                 ..ResponseHead::default()
-            },
+            }),
             body: Body::Empty,
         }
     }

@@ -274,6 +274,12 @@ impl Entry {
                 if let Some(kept) = request.kept(id) {
                     return write_kept(&kept, out);
                 }
+                let Some(_depth) = request.descend() else {
+                    let name = String::from_utf8_lossy(&self.name);
+                    let message = format!("cycle while evaluating variable \"{name}\"");
+                    request.log(runtime::log::Level::Error, &message);
+                    return false;
+                };
                 let start = out.len();
                 let found = compute(request, out);
                 if *caching == Caching::Once {

@@ -88,6 +88,7 @@ pub struct HttpWorker {
     connections: Cell<u64>,
     temporary_files: Cell<u64>,
     spare_heads: RefCell<Vec<RequestHead>>,
+    spare_buffers: RefCell<Vec<Vec<u8>>>,
 }
 
 impl HttpWorker {
@@ -109,6 +110,7 @@ impl HttpWorker {
             connections: Cell::new(0),
             temporary_files: Cell::new(u64::from(sys::process::id()) << 20),
             spare_heads: RefCell::default(),
+            spare_buffers: RefCell::default(),
         };
         for module in this.generation.modules() {
             if let Some(start) = module.start_worker {
@@ -180,6 +182,20 @@ impl HttpWorker {
             head.buf.clear();
             head.parsed.reset();
             spare.push(head);
+        }
+    }
+
+    /// An empty buffer, with memory of an earlier one where there is some.
+    pub fn take_buffer(&self) -> Vec<u8> {
+        self.spare_buffers.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes a buffer back.
+    pub fn give_buffer(&self, mut buffer: Vec<u8>) {
+        let mut spare = self.spare_buffers.borrow_mut();
+        if spare.len() < SPARE_HEADS_MAX && (1..=64 << 10).contains(&buffer.capacity()) {
+            buffer.clear();
+            spare.push(buffer);
         }
     }
 

@@ -63,6 +63,10 @@ impl Socket {
         }
     }
 
+    fn is_udp(&self) -> bool {
+        matches!(self, Self::Udp(_))
+    }
+
     fn send(&self, message: &[u8]) -> io::Result<()> {
         match self {
             Self::Udp(socket) => socket.send(message).map(drop),
@@ -136,6 +140,10 @@ impl Syslog {
                 Ok(()) => return true,
                 // The server is slow, not gone.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                // Over UDP that is the answer to an earlier message: nobody was there then.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && open.is_udp() => {
+                    return open.send(message).is_ok();
+                }
                 Err(_) => *socket = None,
             }
         }
@@ -181,6 +189,22 @@ mod tests {
         assert!(first.ends_with(" box nginx: hello"), "{first}");
         assert_eq!(first.len(), "<190>Nov  6 08:49:37 box nginx: hello".len());
         assert!(next().starts_with("<187>"));
+    }
+
+    #[test]
+    fn a_server_that_came_back_over_udp_gets_the_next_message() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let syslog = Syslog::new(options(SyslogAddress::Udp(address), None));
+        syslog.send(None, b"first");
+        drop(server);
+        syslog.send(None, b"lost");
+        syslog.send(None, b"lost too");
+        let server = UdpSocket::bind(address).unwrap();
+        syslog.send(None, b"here");
+        let mut buf = [0; 256];
+        let len = server.recv(&mut buf).unwrap();
+        assert!(buf[..len].ends_with(b" nginx: here"));
     }
 
     #[test]

@@ -13,6 +13,21 @@ pub fn set_open_files_limit(limit: u64) -> io::Result<()> {
     set_limit(libc::RLIMIT_NOFILE, limit)
 }
 
+/// How many descriptors may be open, and how many that may be raised to.
+///
+/// # Errors
+///
+/// The kernel's; none is expected.
+pub fn open_files_limits() -> io::Result<(u64, u64)> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is ours to write until the call returns.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+    Ok((limit.rlim_cur, limit.rlim_max))
+}
+
 /// Sets how large a core file may become, in bytes (`worker_rlimit_core`).
 ///
 /// # Errors

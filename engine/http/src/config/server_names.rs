@@ -2,7 +2,7 @@
 
 use super::generation::Server;
 use engine::Pattern;
-use std::collections::HashMap;
+use engine::host_names::{HostName, HostNames};
 use std::rc::Rc;
 
 /// One argument of `server_name`.
@@ -49,9 +49,7 @@ impl ServerName {
 /// The servers behind one address.
 #[derive(Default)]
 pub struct NameTable {
-    exact: HashMap<Box<[u8]>, Rc<Server>>,
-    leading: HashMap<Box<[u8]>, Rc<Server>>,
-    trailing: HashMap<Box<[u8]>, Rc<Server>>,
+    names: HostNames<Rc<Server>>,
     patterns: Vec<(Pattern, Rc<Server>)>,
 }
 
@@ -69,48 +67,26 @@ impl NameTable {
     /// Adds a name; `false` when it is taken.
     pub fn add(&mut self, name: &ServerName, server: &Rc<Server>) -> bool {
         let server = Rc::clone(server);
-        match name {
-            ServerName::Exact(text) => insert(&mut self.exact, text, server),
-            ServerName::Leading { suffix, bare, .. } => {
-                if *bare && !insert(&mut self.exact, &suffix[1..], Rc::clone(&server)) {
-                    return false;
-                }
-                insert(&mut self.leading, suffix, server)
-            }
-            ServerName::Trailing { prefix, .. } => insert(&mut self.trailing, prefix, server),
+        let name = match name {
+            ServerName::Exact(text) => HostName::Exact(text),
+            ServerName::Leading { suffix, bare, .. } => HostName::Leading {
+                suffix,
+                bare: *bare,
+            },
+            ServerName::Trailing { prefix, .. } => HostName::Trailing(prefix),
             ServerName::Pattern(_, pattern) => {
                 self.patterns.push((pattern.clone(), server));
-                true
+                return true;
             }
-        }
+        };
+        self.names.insert(name, server)
     }
 
     /// The server for `host`, which is lower case and without port: exact name, longest
     /// leading wildcard, longest trailing wildcard, first pattern, in this order.
     pub fn find(&self, host: &[u8]) -> NameMatch<'_> {
-        if let Some(server) = self.exact.get(host) {
+        if let Some(server) = self.names.find(host) {
             return NameMatch::Server(server);
-        }
-        let dots = || {
-            host.iter()
-                .enumerate()
-                .filter(|(_, byte)| **byte == b'.')
-                .map(|(at, _)| at)
-        };
-        if !self.leading.is_empty() {
-            let found = dots()
-                .filter(|&at| at > 0)
-                .find_map(|at| self.leading.get(&host[at..]));
-            if let Some(server) = found {
-                return NameMatch::Server(server);
-            }
-        }
-        if !self.trailing.is_empty() {
-            let longest_first = dots().collect::<Vec<_>>().into_iter().rev();
-            let mut inside = longest_first.filter(|at| at + 1 < host.len());
-            if let Some(server) = inside.find_map(|at| self.trailing.get(&host[..=at])) {
-                return NameMatch::Server(server);
-            }
         }
         if host.is_empty() {
             return NameMatch::Default;
@@ -124,12 +100,4 @@ impl NameTable {
             None => NameMatch::Default,
         }
     }
-}
-
-fn insert(map: &mut HashMap<Box<[u8]>, Rc<Server>>, key: &[u8], server: Rc<Server>) -> bool {
-    if map.contains_key(key) {
-        return false;
-    }
-    map.insert(key.into(), server);
-    true
 }

@@ -68,11 +68,12 @@ pub async fn close(request: &Request, ending: Ending) {
     }
 }
 
-/// Reads what is left of the request's body, so that the next request can be told from it.
-/// Gives `false` when that would take too long, or the framing is broken.
-pub async fn discard_body(request: &mut Request) -> bool {
+/// Reads what is left of the request's body, so that the next request can be told from it,
+/// and says whether there can be one: not after a client that was too slow, nor when the
+/// framing is broken.
+pub async fn discard_body(request: &mut Request) -> Ending {
     if request.drop_received_body() {
-        return true;
+        return Ending::KeepAlive;
     }
     let location = Rc::clone(&request.location);
     let settings = TRANSFER.of(&location.settings);
@@ -85,13 +86,13 @@ pub async fn discard_body(request: &mut Request) -> bool {
             .await
             .is_err()
         {
-            return false;
+            return Ending::AtOnce;
         }
         if request.drop_received_body() {
-            return true;
+            return Ending::KeepAlive;
         }
     }
-    false
+    Ending::Linger
 }
 
 async fn linger(connection: &Connection, time: u64, timeout: u64) {

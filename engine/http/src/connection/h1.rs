@@ -8,9 +8,14 @@ use crate::error::Abort;
 use crate::module::{Phase, Run};
 use crate::phase;
 use crate::request::Request;
+use crate::response::Response;
 use http1::{Known, Method, Version};
 use runtime::Class;
+use runtime::log::Level;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 /// Serves requests until the connection closes or has nothing to do.
 pub async fn serve(connection: Rc<Connection>) {
@@ -68,10 +73,14 @@ async fn exchange(
     if refusal.is_some() {
         request.keep_alive.set(false);
     }
-    let answered = match refusal {
-        None => phase::serve(&mut request).await,
-        Some(status) => phase::refuse(&mut request, status).await,
+    let serving = async {
+        let response = match refusal {
+            None => phase::serve(&mut request).await?,
+            Some(status) => phase::refuse(&mut request, status).await?,
+        };
+        without_body(&mut request, response).await
     };
+    let answered = without_holding_back(connection, serving).await;
     let sent = match answered {
         Ok(response) => {
             decide_keep_alive(&request, response.head.must_close);
@@ -80,9 +89,7 @@ async fn exchange(
         Err(abort) => Err(abort.into()),
     };
     let ending = match sent {
-        Ok(()) if request.keep_alive.get() && close::discard_body(&mut request).await => {
-            Ending::KeepAlive
-        }
+        Ok(()) if request.keep_alive.get() => close::discard_body(&mut request).await,
         Ok(()) => Ending::Linger,
         Err(error) => {
             request.log(error.level(), &error.to_string());
@@ -102,6 +109,39 @@ async fn exchange(
     let Request { head, .. } = *request;
     connection.http.give_head(head);
     keeps
+}
+
+/// `serving`. When it has to wait, earlier responses that were held back leave first: the
+/// client may wait for them before it sends what is waited for.
+async fn without_holding_back<T>(connection: &Connection, serving: impl Future<Output = T>) -> T {
+    let mut serving = pin!(serving);
+    match poll_fn(|cx| Poll::Ready(serving.as_mut().poll(cx))).await {
+        Poll::Ready(answered) => answered,
+        Poll::Pending => {
+            // That the client has left is found out with the answer.
+            let _ = connection.flush().await;
+            serving.await
+        }
+    }
+}
+
+/// Throws away what has come of a body that nobody read, so that `response` is not held back
+/// for it. A body that turns out broken makes a 400 of any success.
+///
+/// Source: `ngx_http_discard_request_body()` and its callers, nginx 1.31.5.
+async fn without_body(request: &mut Request, response: Response) -> Result<Response, Abort> {
+    if request.incoming.is_done() || request.drop_received_body() {
+        return Ok(response);
+    }
+    if !request.incoming.is_broken() {
+        return Ok(response);
+    }
+    request.keep_alive.set(false);
+    if response.head.status >= 400 {
+        return Ok(response);
+    }
+    request.log(Level::Error, "client sent invalid chunked body");
+    phase::refuse(request, 400).await
 }
 
 /// Takes keep-alive away where configuration, age or the response forbid it.

@@ -6,7 +6,7 @@ use crate::core::client::CLIENT;
 use crate::error::{Abort, Error};
 use crate::request::{Request, RequestHead};
 use crate::request_body::Incoming;
-use http1::{Progress, RequestParser, Span};
+use http1::{Progress, RequestParser, Span, Version};
 use runtime::Class;
 use std::io;
 use std::rc::Rc;
@@ -137,6 +137,10 @@ fn new_request(connection: &Rc<Connection>, head: RequestHead) -> Box<Request> {
 fn refused(connection: &Rc<Connection>, mut head: RequestHead, status: u16, reason: &str) -> Next {
     if head.parsed.request_line.is_empty() {
         head.parsed.request_line = first_line(&head.buf);
+    }
+    // A line that was not read to its end names no version, so the answer has a head.
+    if head.parsed.version == Version::Http09 {
+        head.parsed.version = Version::Http10;
     }
     let request = new_request(connection, head);
     request.log(runtime::log::Level::Info, reason);

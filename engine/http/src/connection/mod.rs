@@ -213,6 +213,12 @@ impl Connection {
         self.send_all(&out).await
     }
 
+    /// The responses that were held back, to be added to; a spare buffer when there are none.
+    pub(crate) fn take_unsent(&self) -> Vec<u8> {
+        let out = self.unsent.take();
+        if out.capacity() > 0 { out } else { self.http.take_buffer() }
+    }
+
     /// Sends the responses that were held back to leave together.
     ///
     /// # Errors
@@ -222,10 +228,9 @@ impl Connection {
         if self.unsent.borrow().is_empty() {
             return Ok(());
         }
-        let mut out = self.unsent.take();
+        let out = self.unsent.take();
         let sent = self.send_all(&out).await;
-        out.clear();
-        self.unsent.replace(out);
+        self.http.give_buffer(out);
         sent
     }
 
@@ -251,6 +256,7 @@ impl Connection {
 
     /// Leaves the connection to the loop until something happens: no task, no buffer.
     pub fn park(self: &Rc<Self>, timeout: Millis) {
+        self.pending.take();
         self.stream.set_class(Class::Idle);
         self.stream
             .set_deadline(Some(self.http.worker.now() + timeout));

@@ -11,7 +11,7 @@ use crate::core::transfer::{TRANSFER, Transfer};
 use crate::error::{Abort, Error};
 use crate::error_page;
 use crate::request::Request;
-use crate::response::Response;
+use crate::response::{Response, ResponseHead};
 use http1::Version;
 use runtime::Millis;
 use std::io::{self, IoSlice};
@@ -19,6 +19,9 @@ use std::rc::Rc;
 
 /// Bytes of pipelined responses that are held back to leave together.
 const HELD_MAX: usize = 32 << 10;
+
+/// Bytes that are cheaper to copy behind their head than to name to the kernel apart from it.
+const COPIED_MAX: usize = 4 << 10;
 
 /// Bytes of chunks that are gathered before they are written.
 const GATHER_MAX: usize = 64 << 10;
@@ -35,7 +38,7 @@ pub async fn send(request: &mut Request, response: Response) -> Result<(), Error
     let connection = Rc::clone(&request.connection);
     let location = Rc::clone(&request.location);
     let settings = TRANSFER.of(&location.settings);
-    let Response { head, mut body } = response;
+    let Response { mut head, mut body } = response;
     if request.is_head() || framing == BodyFraming::None {
         body = Body::Empty;
     }
@@ -51,18 +54,22 @@ pub async fn send(request: &mut Request, response: Response) -> Result<(), Error
     let mut body_bytes = 0;
     let sent = sender.send_body(framing, &mut body, &mut body_bytes).await;
     request.sent.body_bytes = body_bytes;
-    request.sent.head = head;
     if sent.is_ok() && framing == BodyFraming::Chunked {
-        complete_trailers(request, &mut body);
-        sender.end_chunks(&request.sent.head.trailers);
+        complete_trailers(request, &mut head, &mut body);
+        sender.end_chunks(&head.trailers);
     }
+    request.sent.head = Some(head);
     request.sent.bytes = sender.written + sender.out.len() as u64;
     request.sent.is_complete = sent.is_ok();
     let mut out = std::mem::take(&mut sender.out);
     if sent.is_err() {
         out.clear();
     }
-    request.connection.unsent.replace(out);
+    if out.is_empty() {
+        request.connection.http.give_buffer(out);
+    } else {
+        request.connection.unsent.replace(out);
+    }
     if sent.is_ok() && framing == BodyFraming::Close {
         request.keep_alive.set(false);
     }
@@ -76,20 +83,19 @@ pub async fn send(request: &mut Request, response: Response) -> Result<(), Error
 
 /// Adds to the trailers what is known now that the body was sent: its source's own, then those
 /// that are text with variables.
-fn complete_trailers(request: &mut Request, body: &mut Body) {
-    request.sent.head.trailers.append(&mut body.take_trailers());
-    let late = std::mem::take(&mut request.sent.head.late_trailers);
-    for (name, template) in late {
+fn complete_trailers(request: &Request, head: &mut ResponseHead, body: &mut Body) {
+    head.trailers.append(&mut body.take_trailers());
+    for (name, template) in std::mem::take(&mut head.late_trailers) {
         let value = template.eval(request);
         if !value.is_empty() {
-            request.sent.head.trailers.push((name, value.into()));
+            head.trailers.push((name, value.into()));
         }
     }
 }
 
 /// Renders the head. A head that may not leave becomes a 500.
 fn begin(request: &mut Request, mut response: Response) -> (Response, BodyFraming, Vec<u8>) {
-    let mut out = request.connection.unsent.take();
+    let mut out = request.connection.take_unsent();
     let start = out.len();
     loop {
         let framing = framing_of(request, &response.head);
@@ -158,7 +164,8 @@ impl Sender<'_> {
     /// Sends the body with the head. Held back when the client already sent its next request.
     async fn send_bytes(&mut self, bytes: &Bytes) -> Result<(), Error> {
         let more_to_come = !self.connection.pending.borrow().is_empty();
-        if more_to_come && self.rate.is_none() && self.out.len() + bytes.len() <= HELD_MAX {
+        let max = if more_to_come { HELD_MAX } else { COPIED_MAX };
+        if self.rate.is_none() && self.out.len() + bytes.len() <= max {
             self.out.extend_from_slice(bytes);
             return Ok(());
         }
@@ -264,7 +271,7 @@ impl Sender<'_> {
     }
 
     async fn send_file(&mut self, range: &FileRange) -> Result<(), Error> {
-        self.write(b"").await?;
+        self.write_head_of_file().await?;
         let max = match *self.settings.sendfile_max_chunk {
             0 => u64::MAX,
             max => max,
@@ -280,6 +287,23 @@ impl Sender<'_> {
             at += self.progress(sent).await? as u64;
         }
         Ok(())
+    }
+
+    /// Writes what is gathered and tells the kernel that a file follows, so that both share
+    /// packets.
+    async fn write_head_of_file(&mut self) -> Result<(), Error> {
+        if self.rate.is_some() || self.out.is_empty() {
+            return self.write(b"").await;
+        }
+        match self.connection.stream.try_write_more(&self.out) {
+            Ok(count) => {
+                self.progress(Ok(count)).await?;
+                self.out.drain(..count);
+                self.write(b"").await
+            }
+            // The socket is full, or broken, which writing again will tell.
+            Err(_) => self.write(b"").await,
+        }
     }
 
     /// Sends a file through memory, `output_buffers` at a time.

@@ -249,7 +249,9 @@ fn is_field(name: &[u8], wanted: &[u8]) -> bool {
 
 /// `$sent_http_name`.
 fn sent_field(request: &Request, name: &[u8], out: &mut Vec<u8>) -> bool {
-    let head = &request.sent.head;
+    let Some(head) = request.sent.head.as_deref() else {
+        return false;
+    };
     let optional = |value: &Option<crate::Bytes>, out: &mut Vec<u8>| {
         value.as_ref().is_some_and(|value| text(out, value))
     };
@@ -305,7 +307,7 @@ fn sent_connection(request: &Request, head: &ResponseHead, out: &mut Vec<u8>) ->
 }
 
 fn sent_trailer(request: &Request, name: &[u8], out: &mut Vec<u8>) -> bool {
-    let trailers = request.sent.head.trailers.iter();
+    let trailers = request.sent.head.iter().flat_map(|head| &head.trailers);
     let values = trailers
         .filter(|(known, _)| is_field(known, name))
         .map(|(_, value)| &**value);
@@ -440,10 +442,8 @@ fn request_id(request: &Request, out: &mut Vec<u8>) -> bool {
 }
 
 fn status(request: &Request, out: &mut Vec<u8>) -> bool {
-    let status = match (request.sent.status, request.error_status) {
-        (0, Some(status)) => status,
-        (status, _) => status,
-    };
+    // An answer keeps the status of the error that it stands for.
+    let status = request.error_status.unwrap_or(request.sent.status);
     three_digits(status, out);
     true
 }
