@@ -37,13 +37,18 @@ pub(crate) fn select(wanted: &[OsString], present: &[OsString]) -> Vec<OsString>
     selected
 }
 
-/// What a new program gets: the selection, and the sockets.
+/// Bytes of environment that a new program finds no use for but as room for its title, which may
+/// run over from its arguments. nginx leaves as many.
+const SPARE: usize = 300;
+
+/// What a new program gets: the selection, the sockets, and room.
 pub(crate) fn of_program(selected: Vec<OsString>, sockets: &str) -> Vec<CString> {
     let sockets = OsString::from(format!("{SOCKETS}={sockets}"));
+    let spare = OsString::from(format!("SPARE={}", "X".repeat(SPARE)));
     // What the kernel once gave us, and what a configuration can hold, has no NUL.
     selected
         .into_iter()
-        .chain([sockets])
+        .chain([sockets, spare])
         .filter_map(|entry| CString::new(entry.into_vec()).ok())
         .collect()
 }
@@ -80,11 +85,10 @@ mod tests {
     }
 
     #[test]
-    fn sockets_come_last() {
+    fn sockets_and_room_come_last() {
         let program = of_program(strings(&["TZ=UTC"]), "6;7;");
-        assert_eq!(
-            program,
-            [CString::from(c"TZ=UTC"), CString::from(c"NGINX=6;7;")]
-        );
+        let named = [CString::from(c"TZ=UTC"), CString::from(c"NGINX=6;7;")];
+        assert_eq!(program[..2], named);
+        assert_eq!(program[2].count_bytes(), "SPARE=".len() + SPARE);
     }
 }

@@ -18,9 +18,14 @@ pub(crate) fn version_line() -> String {
     format!("nginx version: {}", name_and_version())
 }
 
+/// `built by rustc 1.95`: the oldest compiler that this can be built with.
+pub(crate) fn built_by() -> String {
+    format!("built by rustc {}", env!("CARGO_PKG_RUST_VERSION"))
+}
+
 /// What `-V` prints behind the version; `built_in` are nginx's names of configure options.
 pub(crate) fn build_lines(paths: &Paths, built_in: &[String]) -> String {
-    let mut lines = format!("built by rustc {}\n", env!("CARGO_PKG_RUST_VERSION"));
+    let mut lines = format!("{}\n", built_by());
     let arguments: Vec<String> = [
         format!("--prefix={}", paths.prefix.display()),
         format!("--conf-path={}", paths.file.display()),

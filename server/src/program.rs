@@ -179,10 +179,13 @@ fn inherit(reporter: &Reporter) -> (Inherited, bool) {
 fn greet(running: &Running) {
     let log = running.configuration.log();
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let (soft, hard) = process::open_files_limits().unwrap_or_default();
     for text in [
         "using the \"epoll\" event method".to_owned(),
         identity::name_and_version(),
+        identity::built_by(),
         format!("OS: Linux {}", kernel.trim_end()),
+        format!("getrlimit(RLIMIT_NOFILE): {soft}:{hard}"),
     ] {
         log.log(Level::Notice, None, text.as_bytes(), b"");
     }

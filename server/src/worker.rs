@@ -155,7 +155,10 @@ impl Control {
             match action {
                 Action::Terminate => return Some(Command::Terminate),
                 Action::Quit => return Some(Command::Quit),
-                Action::Reopen => return Some(Command::Reopen),
+                Action::Reopen => {
+                    self.log.log(Level::Notice, None, b"reopening logs", b"");
+                    return Some(Command::Reopen);
+                }
                 other => {
                     let command = self.otherwise.as_ref().and_then(|handle| handle(other));
                     if command.is_some() {

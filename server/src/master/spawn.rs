@@ -133,7 +133,9 @@ impl Master {
             notice: self.notices.take().map(|(_, writer)| writer),
         };
         configuration.run_worker(context);
-        configuration.log().log(Level::Notice, None, b"exit", b"");
+        for text in ["exiting", "exit"] {
+            configuration.log().log(Level::Notice, None, text.as_bytes(), b"");
+        }
         Ok(())
     }
 

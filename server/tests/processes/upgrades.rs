@@ -7,7 +7,7 @@ use std::process::Command;
 use sys::process;
 use sys::signal::Signal;
 
-use crate::server::{Server, read_pid, until, workers};
+use crate::server::{Server, read_pid, title, until, workers};
 
 pub(crate) const CASES: &[(&str, fn())] = &[
     ("a_new_program_takes_over", a_new_program_takes_over),
@@ -45,6 +45,8 @@ fn a_new_program_takes_over() {
     let old = server.master();
     let new = upgrade(&server, old);
     server.until_logged("using inherited sockets from \"");
+    let shown = title(new);
+    assert!(shown.starts_with("nginx: master process ") && shown.contains(" -p /"), "{shown}");
 
     process::send_signal(old, Signal::USR2).unwrap();
     server.until_logged("the changing binary signal is ignored");
