@@ -138,20 +138,19 @@ impl OpenFiles {
     pub(super) fn open(&self, path: &Path, now: Millis) -> io::Result<Opened> {
         let mut entries = self.entries.borrow_mut();
         entries.drop_inactive(now.saturating_sub(self.inactive));
-        let entry = entries.used(path, now, self.max);
-        let cached = entry.file.take();
-        let file = match cached {
-            Some(file) if now.saturating_sub(entry.opened) <= self.valid => file,
-            Some(file) => {
+        let known = entries.by_path.get(path);
+        let (file, opened) = match known.and_then(|entry| Some((entry.file.clone()?, entry.opened)))
+        {
+            Some((file, opened)) if now.saturating_sub(opened) <= self.valid => (file, opened),
+            Some((file, _)) => {
                 file.reopen()?;
-                entry.opened = now;
-                file
+                (file, now)
             }
-            None => {
-                entry.opened = now;
-                open(path)?
-            }
+            // What cannot be opened takes no other file's place.
+            None => (open(path)?, now),
         };
+        let entry = entries.used(path, now, self.max);
+        entry.opened = opened;
         let is_kept = entry.uses >= self.min_uses;
         if is_kept {
             entry.file = Some(Rc::clone(&file));
@@ -237,10 +236,8 @@ mod tests {
         }
         std::fs::remove_dir_all(&folder).unwrap();
         let is_open = |name: &str| cache.open(&folder.join(name), 1).is_ok();
-        assert!(is_open("first"));
-        assert!(is_open("second"));
-        assert!(!is_open("once"));
-        assert!(!is_open("lru"));
+        let open: Vec<bool> = ["lru", "once", "first", "second"].map(is_open).into();
+        assert_eq!(open, [false, false, true, true]);
     }
 
     #[test]
