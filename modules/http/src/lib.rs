@@ -18,6 +18,7 @@ mod random_index;
 mod range;
 mod rewrite;
 mod static_files;
+mod status_page;
 mod stub_status;
 mod symlinks;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub static MODULES: &[&Module] = &[
     &try_files::MODULE,
     // Directives that make a location's content their own: whatever it is, they answer it.
     &stub_status::MODULE,
+    &status_page::MODULE,
     &empty_gif::MODULE,
     // Whoever maps a URI to something more special than a file comes first: of a folder a file
     // of it, and a list of them only when no file stands for it.
