@@ -3,6 +3,7 @@
 //! It never serves anything itself, and holds no lock that a worker could wait for. Source:
 //! control.xml; `ngx_master_process_cycle()`, nginx 1.31.5.
 
+mod binary;
 mod children;
 mod ending;
 mod reload;
@@ -24,11 +25,9 @@ use sys::process::{self, Reaped, Title};
 use sys::signal::{Caught, Signals};
 
 use crate::configuration::{Loader, Running};
-use crate::pid_file;
 use crate::report::{Message, reason};
 use crate::signals::{self, Action};
 use crate::status::StatusSocket;
-use crate::upgrade;
 use crate::worker::{FATAL, Sign};
 use children::{Child, Children};
 use ending::Ending;
@@ -309,72 +308,6 @@ impl Master {
             return false;
         }
         is_wanted
-    }
-
-    fn may_change_binary(&self) -> bool {
-        self.new_program.is_none() && process::parent_id() != self.origin.parent
-    }
-
-    fn change_binary(&mut self) {
-        self.log(Level::Notice, "changing binary");
-        let plan = self.running.configuration.plan();
-        if let Some(path) = &plan.pid_file {
-            let old = pid_file::old(path);
-            if let Err(e) = pid_file::rename(path, &old) {
-                let text = format!(
-                    "rename() {} to {} failed before executing new binary process \"{}\"{}",
-                    path.display(),
-                    old.display(),
-                    self.arguments
-                        .first()
-                        .map_or_else(String::new, |name| name.display().to_string()),
-                    reason(&e)
-                );
-                self.log(Level::Alert, &text);
-                return;
-            }
-            self.rename_status(&old);
-        }
-        let plan = self.running.configuration.plan();
-        match upgrade::start(&self.arguments, plan, &self.running.listeners) {
-            Ok(pid) => {
-                self.new_program = Some(pid);
-                self.log(Level::Notice, &format!("start new binary process {pid}"));
-            }
-            Err(e) => {
-                self.log(Level::Alert, &format!("fork() failed{}", reason(&e)));
-                self.take_back();
-            }
-        }
-    }
-
-    /// The new program has gone: everything is as it was before.
-    fn take_back(&mut self) {
-        self.new_program = None;
-        if let Some(path) = self.running.configuration.plan().pid_file.clone() {
-            let old = pid_file::old(&path);
-            if let Err(e) = pid_file::rename(&old, &path) {
-                let text = format!(
-                    "rename() {} back to {} failed after the new binary process exited{}",
-                    old.display(),
-                    path.display(),
-                    reason(&e)
-                );
-                self.log(Level::Alert, &text);
-            }
-            self.rename_status(&path);
-        }
-        if !self.has_workers && self.ending == Ending::No {
-            self.has_workers = true;
-            self.start_workers();
-        }
-    }
-
-    fn rename_status(&mut self, pid_file: &std::path::Path) {
-        if let Some(Err(_)) = self.status.as_mut().map(|status| status.rename(pid_file)) {
-            // Found under a name that is not its own, it would answer for somebody else.
-            self.status = None;
-        }
     }
 
     fn log(&self, level: Level, text: &str) {

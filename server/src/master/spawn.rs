@@ -134,7 +134,9 @@ impl Master {
         };
         configuration.run_worker(context);
         for text in ["exiting", "exit"] {
-            configuration.log().log(Level::Notice, None, text.as_bytes(), b"");
+            configuration
+                .log()
+                .log(Level::Notice, None, text.as_bytes(), b"");
         }
         Ok(())
     }
