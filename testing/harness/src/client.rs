@@ -142,6 +142,23 @@ impl Client {
         self.request(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
     }
 
+    /// Sends `bytes` and reads every response, interim ones too, up to the server's close. A
+    /// server may refuse and close before it has read everything, so what cannot be sent is no
+    /// failure.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when the server leaves the connection open for 10 silent seconds,
+    /// `InvalidData` for what is not HTTP.
+    pub fn converse(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<Vec<Response>> {
+        let _ = self.send(bytes);
+        let mut responses = Vec::new();
+        while let Some(response) = self.try_receive()? {
+            responses.push(response);
+        }
+        Ok(responses)
+    }
+
     /// Everything up to the server's close.
     ///
     /// # Errors
