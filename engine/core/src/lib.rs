@@ -10,6 +10,7 @@ pub mod address;
 pub mod context;
 pub mod directive;
 pub mod error_log;
+pub mod host_names;
 pub mod line;
 pub mod log_target;
 pub mod pattern;

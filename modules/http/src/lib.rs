@@ -12,11 +12,13 @@ mod file_work;
 mod headers;
 mod index;
 mod listing;
+mod map;
 mod not_modified;
 mod open_files;
 mod random_index;
 mod range;
 mod rewrite;
+mod split_clients;
 mod static_files;
 mod status_page;
 mod stub_status;
@@ -30,6 +32,9 @@ use http::Module;
 /// Every module. Within one phase, and within one stage of filters, this is the order in
 /// which they run; everywhere else the order means nothing.
 pub static MODULES: &[&Module] = &[
+    // Variables by directive: nothing of them runs on its own.
+    &map::MODULE,
+    &split_clients::MODULE,
     // The URI, and with it the location, is settled before anything is judged by it.
     &rewrite::MODULE,
     // Access: the cheapest question first.

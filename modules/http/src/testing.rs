@@ -29,3 +29,12 @@ pub(crate) fn check(inside: &str, expected: &str) {
     let expected: Vec<&str> = expected.lines().collect();
     assert_eq!(messages, expected, "{inside}");
 }
+
+/// The lines of a table, as a block such as `map` has them.
+pub(crate) fn table_lines(text: &str) -> Vec<conf::Directive> {
+    let (main, folder) = (Path::new("/nonexistent/main"), Path::new("/nonexistent"));
+    let source = MemorySource::new().with(main, format!("map {{ {text} }}"));
+    let (mut tree, errors) = conf::load(main, folder, folder, &source);
+    assert!(errors.is_empty(), "{errors:?}");
+    tree.directives.remove(0).block.unwrap()
+}

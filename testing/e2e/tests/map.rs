@@ -1,0 +1,89 @@
+//! `map`.
+
+use harness::{Differential, Exchange, Server};
+
+const TABLES: &str = r#"
+    map $arg_a $strings {
+        default "default";
+        "" empty;
+        one 1;
+        TWO 2;
+        \default escaped;
+        include {prefix}/html/included;
+        ~^three-(?<number>\d+)$ "three $number $1";
+        ~*^FOUR(.) "four $1 $uri";
+        ~^case(.) "case $1";
+    }
+    map $arg_a $hosts {
+        hostnames;
+        *.example.com leading;
+        .example.org both;
+        www.example.* trailing;
+        example.com exact;
+        ~^regex\. regex;
+    }
+    map $uri$arg_a $pair { ~^(/[^/]*)(.*)$ "$1-$2"; }
+    map $seen $once { default $arg_a; }
+    map $seen $every { volatile; default $arg_a; }
+    map $cycle_b $cycle_a { default "a$cycle_b"; }
+    map $arg_a $cycle_b { default b; cycle $cycle_a; }
+    map x $constant { x "constant $arg_a"; }
+"#;
+
+const ANSWER: &str = r#"location / {
+    set $seen $arg_seen;
+    add_header X-Before "$once $every";
+    return 200 "$strings|$hosts|$pair|$constant|$strings";
+}"#;
+
+/// Strings, wildcards, expressions with captures, and values made of other variables.
+#[test]
+fn values_are_found_as_nginx_finds_them() {
+    let http = format!("{TABLES} server {{ listen 127.0.0.1:{{port}}; {ANSWER} }}");
+    let builder = Server::new(&http).with_file("html/included", "five 5; ~^six(.*)$ six$1;");
+    let subjects = [
+        "",
+        "one",
+        "ONE",
+        "two",
+        "default",
+        "five",
+        "six6",
+        "three-33",
+        "three-",
+        "four!",
+        "FOUR!",
+        "case1",
+        "CASE1",
+        "x.example.com",
+        "example.com",
+        "EXAMPLE.COM.",
+        "example.org",
+        "a.b.example.org",
+        "www.example.net",
+        "www.example.",
+        "www.a.example.com",
+        "regex.x",
+        "none.of.them",
+        ".",
+    ];
+    let ask = |subject: &str| Exchange::get(&format!("/x?a={subject}"), "");
+    Differential::new(builder)
+        .with_exchanges(subjects.map(ask))
+        .run();
+}
+
+/// Tables that lead back to themselves end with an error in the log, not with the worker.
+#[test]
+fn a_cycle_is_found() {
+    let http = format!(
+        "{TABLES} server {{ listen 127.0.0.1:{{port}}; set $seen 1; location / {{ return 200 \"x$cycle_a\"; }} }}"
+    );
+    let server = Server::new(&http)
+        .with_file("html/included", "")
+        .allow_log("cycle while evaluating variable")
+        .start();
+    let _ = server.get("/?a=cycle");
+    server.wait_for_error_log("cycle while evaluating variable \"cycle_");
+    assert_eq!(server.get("/?a=x").text(), "xab");
+}
