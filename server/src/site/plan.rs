@@ -1,7 +1,7 @@
 //! From directives to what is asked of processes.
 
 use super::load::Loaded;
-use super::settings::Main;
+use super::settings::{EnvironmentEntry, Main};
 use crate::configuration::LoadRequest;
 use crate::plan::{Account, ListenerSpec, ProcessPlan};
 use std::ffi::OsString;
@@ -86,10 +86,10 @@ fn affinity(main: &Main, workers: usize) -> Vec<Vec<usize>> {
         .collect()
 }
 
-fn environment_entry((name, value): &(Vec<u8>, Option<Vec<u8>>)) -> OsString {
-    let text = match value {
-        Some(value) => [name, &b"="[..], value].concat(),
-        None => name.clone(),
+fn environment_entry(entry: &EnvironmentEntry) -> OsString {
+    let text = match &entry.value {
+        Some(value) => [&entry.name, &b"="[..], value].concat(),
+        None => entry.name.clone(),
     };
     OsString::from_vec(text)
 }

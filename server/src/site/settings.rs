@@ -35,7 +35,7 @@ pub(super) struct Main {
     /// Where workers run, and leave core files.
     pub(super) working_directory: Setting<Option<PathBuf>>,
     /// Variables of the environment that are kept, with a value where one is given.
-    pub(super) env: Setting<Vec<(Vec<u8>, Option<Vec<u8>>)>>,
+    pub(super) env: Setting<Vec<EnvironmentEntry>>,
     /// Error logs.
     pub(super) error_log: Setting<ErrorLogs>,
     /// Thread pools.
@@ -49,6 +49,15 @@ pub(super) struct Main {
     /// How often `events` stands there.
     events_seen: Setting<bool>,
     debug_points: Setting<usize>,
+}
+
+/// `env`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct EnvironmentEntry {
+    /// The variable.
+    pub(super) name: Vec<u8>,
+    /// What it becomes; as it is without.
+    pub(super) value: Option<Vec<u8>>,
 }
 
 /// `worker_cpu_affinity`.
@@ -310,11 +319,11 @@ fn read_affinity(settings: &mut Main, line: &mut Line<'_>) -> Result<(), Refused
 
 fn read_env(settings: &mut Main, line: &mut Line<'_>) -> Result<(), Refused> {
     let text = line.arg(0);
-    let entry = match text.iter().position(|byte| *byte == b'=') {
+    let (name, value) = match text.iter().position(|byte| *byte == b'=') {
         Some(at) => (text[..at].to_vec(), Some(text[at + 1..].to_vec())),
         None => (text.to_vec(), None),
     };
-    settings.env.edit().push(entry);
+    settings.env.edit().push(EnvironmentEntry { name, value });
     Ok(())
 }
 

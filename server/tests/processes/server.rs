@@ -28,7 +28,7 @@ pub(crate) struct Greeting {
     pub(crate) pid: u32,
     pub(crate) generation: String,
     pub(crate) colour: String,
-    /// Kept open.
+    #[expect(dead_code, reason = "held open, not read: its drop closes it")]
     pub(crate) connection: TcpStream,
 }
 
