@@ -84,7 +84,10 @@ pub fn to_error_page(request: &mut Request, status: u16) -> ErrorPage {
     }
     let location = Rc::clone(&request.location);
     let settings = RESPOND.of(&location.settings);
-    let may = request.can_redirect() && (!request.in_error_page || *settings.recursive_error_pages);
+    let may = request.can_redirect() && !request.in_error_page;
+    if may && !settings.error_pages.is_empty() && !*settings.recursive_error_pages {
+        request.in_error_page = true;
+    }
     let found = settings
         .error_pages
         .iter()
@@ -94,7 +97,6 @@ pub fn to_error_page(request: &mut Request, status: u16) -> ErrorPage {
         request.error_status = None;
         return ErrorPage::BuiltIn(error_page::page(request, status));
     };
-    request.in_error_page = true;
     let wire = if (494..=498).contains(&status) {
         400
     } else {

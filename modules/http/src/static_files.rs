@@ -76,6 +76,9 @@ fn to_slash(request: &Request) -> Response {
     } else {
         base::escape::uri(base::escape::Uri::Path, &request.uri, &mut target);
     }
+    // Two slashes at the beginning would name another host.
+    let extra = target.iter().take_while(|byte| **byte == b'/').count();
+    target.drain(..extra.saturating_sub(1));
     target.push(b'/');
     if !request.args.is_empty() {
         target.push(b'?');

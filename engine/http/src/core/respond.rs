@@ -244,7 +244,9 @@ pub fn server_field(tokens: &ServerTokens, request: &crate::Request) -> Option<B
         ))),
         ServerTokens::Text(text) => {
             let text = text.eval(request);
-            (!text.is_empty()).then(|| text.into())
+            // Left out, since even the page that tells of a bad field has this one.
+            let is_field = memchr::memchr3(b'\r', b'\n', 0, &text).is_none();
+            (is_field && !text.is_empty()).then(|| text.into())
         }
     }
 }

@@ -19,7 +19,7 @@ pub static MODULE: Module = Module {
 
 const VARIABLES: &[Variable] = &[
     Variable::family("arg_", argument),
-    Variable::changeable("args", |r, out| text(out, &r.args), set_args),
+    Variable::changeable("args", |r, out| some(out, &r.args), set_args),
     Variable::new("binary_remote_addr", binary_remote_addr),
     Variable::new("body_bytes_sent", |r, out| print(out, r.sent.body_bytes)),
     Variable::new("bytes_received", |r, out| {
@@ -87,7 +87,7 @@ const VARIABLES: &[Variable] = &[
     Variable::new("proxy_protocol_server_port", |r, out| {
         proxy_address(r, out, true, true)
     }),
-    Variable::new("query_string", |r, out| text(out, &r.args)),
+    Variable::new("query_string", |r, out| some(out, &r.args)),
     Variable::new("realpath_root", |r, out| {
         std::fs::canonicalize(files::document_root(r))
             .is_ok_and(|path| text(out, path.as_os_str().as_bytes()))
