@@ -1,0 +1,189 @@
+//! `error_page` in all its forms: the same as in nginx.
+
+use harness::{Differential, Exchange, Server};
+
+fn gets(paths: &[&str]) -> Vec<Exchange> {
+    paths.iter().map(|path| Exchange::get(path, "")).collect()
+}
+
+/// To a file, a URI with arguments, an address elsewhere, a named location; with `=` and codes.
+#[test]
+fn where_error_pages_lead() {
+    let builder = Server::of_one(
+        r#"
+        error_page 404 /404.html;
+        error_page 403 = /ok.html;
+        error_page 410 =200 /ok.html;
+        error_page 402 =418 /ok.html;
+        error_page 405 406 =303 /see;
+        error_page 407 http://elsewhere.test/$uri;
+        error_page 408 =301 https://elsewhere.test/moved;
+        error_page 409 =308 /relative;
+        error_page 411 @named;
+        error_page 412 = @named;
+        error_page 413 =202 @named;
+        error_page 415 /missing.html;
+        error_page 416 /404.html?from=416;
+        error_page 500 502 503 504 /5xx.html;
+        error_page 429 /vars/$status/$uri;
+        error_page 307 /ok.html;
+        location = /c/402 { return 402; }
+        location = /c/403 { return 403; }
+        location = /c/405 { return 405; }
+        location = /c/406 { return 406; }
+        location = /c/407 { return 407; }
+        location = /c/408 { return 408; }
+        location = /c/409 { return 409; }
+        location = /c/410 { return 410; }
+        location = /c/411 { return 411; }
+        location = /c/412 { return 412; }
+        location = /c/413 { return 413; }
+        location = /c/415 { return 415; }
+        location = /c/416 { return 416; }
+        location = /c/429 { return 429; }
+        location = /c/500 { return 500; }
+        location = /c/502 { return 502; }
+        location = /c/503 { return 503; }
+        location = /c/307 { return 307 /x; }
+        location = /c/text { return 404 "own text"; }
+        location @named { return 200 "named $status $uri $args"; }
+        location /vars/ { return 200 "vars $uri"; }
+        location = /5xx.html { internal; }
+        location /see { return 200 "see $request_method"; }
+        "#,
+    )
+    .with_file("html/404.html", "not here")
+    .with_file("html/ok.html", "all is well")
+    .with_file("html/5xx.html", "broken");
+    Differential::new(builder)
+        .with_exchanges(gets(&[
+            "/none",
+            "/none?x=y",
+            "/404.html",
+            "/5xx.html",
+            "/c/402",
+            "/c/403",
+            "/c/405",
+            "/c/406",
+            "/c/407",
+            "/c/408",
+            "/c/409",
+            "/c/410",
+            "/c/411?q=1",
+            "/c/412",
+            "/c/413",
+            "/c/415",
+            "/c/416",
+            "/c/429",
+            "/c/500",
+            "/c/502",
+            "/c/503",
+            "/c/307",
+            "/c/text",
+        ]))
+        .with_exchanges([
+            Exchange::new("HEAD /none HTTP/1.1\r\nHost: x\r\n\r\n"),
+            Exchange::new("POST /none HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"),
+            Exchange::new("POST /ok.html HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"),
+            Exchange::new("GET /none HTTP/1.0\r\n\r\n"),
+            Exchange::get("/none", "Range: bytes=0-2\r\n"),
+            Exchange::get(
+                "/none",
+                "If-Modified-Since: Mon, 01 Jan 2024 00:00:00 GMT\r\n",
+            ),
+            Exchange::get("/none", "If-None-Match: *\r\n"),
+            Exchange::new("GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n"),
+            Exchange::new("GET /x HTTP/1.1\r\n\r\n"),
+        ])
+        .run();
+}
+
+/// Errors of error pages, with and without `recursive_error_pages`.
+#[test]
+fn errors_of_error_pages() {
+    let builder = Server::of_one(
+        r#"
+        location /once {
+            error_page 404 /page-once;
+            return 404;
+        }
+        location /page-once { error_page 403 /deep; return 403; }
+        location /rec {
+            recursive_error_pages on;
+            error_page 404 /page-rec;
+            return 404;
+        }
+        location /page-rec { recursive_error_pages on; error_page 403 = /deep; return 403; }
+        location /deep { return 200 "deep $status"; }
+        location /cycle { recursive_error_pages on; error_page 404 /cycle; return 404; }
+        location /missing-page { error_page 404 /nowhere; return 404; }
+        location /missing-named { error_page 404 @nowhere; return 404; }
+        location /fallback { error_page 404 = @first; return 404; }
+        location @first { recursive_error_pages on; error_page 503 = @second; return 503; }
+        location @second { return 200 "second $uri"; }
+        "#,
+    );
+    Differential::new(builder)
+        .with_exchanges(gets(&[
+            "/once",
+            "/rec",
+            "/cycle",
+            "/missing-page",
+            "/missing-named",
+            "/fallback",
+        ]))
+        .run();
+}
+
+/// A level with `error_page` of its own has nothing of the levels above.
+#[test]
+fn error_pages_are_inherited_whole() {
+    let builder = Server::new(
+        r#"
+        error_page 404 /http.html;
+        error_page 403 /http.html;
+        server {
+            listen 127.0.0.1:{port};
+            location /http.html { return 200 http; }
+            location /own.html { return 200 own; }
+            location /a/ { return 404; }
+            location /b/ { error_page 403 /own.html; return 404; }
+            location /b/f { error_page 403 /own.html; return 403; }
+            location /c/ { error_page 404 /own.html; location /c/d { return 404; } }
+            location /e/ { error_page 404 /own.html; if ($arg_x) { return 404; } return 403; }
+            location /g/ { error_page 404 /own.html; if ($arg_x) { error_page 403 /own.html; return 404; } }
+        }
+        "#,
+    );
+    Differential::new(builder)
+        .with_exchanges(gets(&[
+            "/a/", "/b/", "/b/f", "/c/d", "/e/?x=1", "/e/", "/g/?x=1", "/none",
+        ]))
+        .run();
+}
+
+/// What pages and fields name the product, by `server_tokens`; the padding for old browsers.
+#[test]
+fn built_in_pages() {
+    let builder = Server::of_one(
+        r#"
+        location /off { server_tokens off; return 404; }
+        location /pad { msie_padding on; return 404; }
+        location /nopad { msie_padding off; return 404; }
+        location /pad302 { return 302 /x; }
+        "#,
+    );
+    let old = "User-Agent: Mozilla/4.0 (compatible; MSIE 6.0)\r\n";
+    let chrome = "User-Agent: Mozilla/5.0 Chrome/90\r\n";
+    Differential::new(builder)
+        .with_exchanges([
+            Exchange::get("/off", ""),
+            Exchange::get("/pad", old),
+            Exchange::get("/pad", chrome),
+            Exchange::get("/pad", "User-Agent: MSIE 6.0; Opera\r\n"),
+            Exchange::get("/nopad", old),
+            Exchange::get("/pad302", old),
+            Exchange::get("/none", old),
+        ])
+        .run();
+}

@@ -1,0 +1,197 @@
+//! `add_header`, `expires`, `charset`-free types and what is inherited: the same as in nginx.
+
+use harness::{Differential, Exchange, Server};
+
+fn gets(paths: &[&str]) -> Vec<Exchange> {
+    paths.iter().map(|path| Exchange::get(path, "")).collect()
+}
+
+#[test]
+fn added_fields() {
+    let builder = Server::of_one(
+        r#"
+        add_header X-Server server;
+        add_header X-Always always always;
+        location / { }
+        location /own/ { add_header X-Own "own $uri"; }
+        location /own/deeper/ { }
+        location /nest/ { add_header X-Nest 1; location /nest/in/ { } location /nest/own/ { add_header X-In 1; } }
+        location /codes/200 { return 200 x; }
+        location /codes/201 { return 201 x; }
+        location /codes/204 { return 204; }
+        location /codes/206 { return 206 x; }
+        location /codes/301 { return 301 /x; }
+        location /codes/302 { return 302 /x; }
+        location /codes/303 { return 303 /x; }
+        location /codes/307 { return 307 /x; }
+        location /codes/308 { return 308 /x; }
+        location /codes/400 { return 400; }
+        location /codes/404 { return 404; }
+        location /codes/500 { return 500; }
+        location /codes/202 { return 202 x; }
+        location /empty { add_header X-Empty ""; add_header X-Var $arg_v; return 200 x; }
+        location /twice { add_header X-Two 1; add_header X-Two 2; return 200 x; }
+        location /known {
+            add_header Last-Modified "Tue, 02 Jan 2024 00:00:00 GMT";
+            add_header ETag '"mine"';
+            add_header Cache-Control no-cache;
+            add_header Content-Language de;
+            add_header Content-Type text/x-more;
+            alias html/a.txt;
+        }
+        location /clear { add_header Last-Modified ""; add_header ETag ""; alias html/a.txt; }
+        location /cc { add_header Cache-Control public; add_header Cache-Control "max-age=3"; return 200 x; }
+        location /link { add_header Link "</a>; rel=preload"; add_header Link "</b>"; return 200 x; }
+        location /if { if ($arg_x) { add_header X-If yes; } alias html/; }
+        location /trailer { add_trailer X-Sum $uri; add_header X-Head 1; return 200 x; }
+        "#,
+    )
+    .with_file("html/a.txt", "abc")
+    .with_file("html/own/a.txt", "own")
+    .with_file("html/nest/in/a.txt", "in")
+    .with_file("html/nest/own/a.txt", "own");
+    let mut paths = vec![
+        "/a.txt".to_owned(),
+        "/none".into(),
+        "/own/a.txt".into(),
+        "/own/none".into(),
+        "/own/deeper/x".into(),
+        "/nest/in/a.txt".into(),
+        "/nest/own/a.txt".into(),
+    ];
+    let codes = [
+        200, 201, 202, 204, 206, 301, 302, 303, 307, 308, 400, 404, 500,
+    ];
+    paths.extend(codes.map(|code| format!("/codes/{code}")));
+    let more = [
+        "/empty",
+        "/empty?v=1",
+        "/twice",
+        "/known",
+        "/clear",
+        "/cc",
+        "/link",
+        "/if/a.txt",
+        "/if/a.txt?x=1",
+        "/trailer",
+    ];
+    paths.extend(more.map(str::to_owned));
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    Differential::new(builder)
+        .with_exchanges(gets(&paths))
+        .with_exchanges([
+            Exchange::get("/a.txt", "Range: bytes=0-1\r\n"),
+            Exchange::get(
+                "/a.txt",
+                "If-Modified-Since: Mon, 01 Jan 2024 00:00:00 GMT\r\n",
+            ),
+            Exchange::get(
+                "/known",
+                "If-Modified-Since: Tue, 02 Jan 2024 00:00:00 GMT\r\n",
+            ),
+            Exchange::new("HEAD /a.txt HTTP/1.1\r\nHost: x\r\n\r\n"),
+            Exchange::new("GET /trailer HTTP/1.0\r\n\r\n"),
+        ])
+        .run();
+}
+
+/// `Expires` itself names the moment, so it is left out where it depends on it.
+#[test]
+fn expires_by_the_moment() {
+    let builder = Server::of_one(
+        r#"
+        expires 1h;
+        location / { }
+        location /off/ { alias html/; expires off; }
+        location /neg/ { alias html/; expires -1; }
+        location /minus/ { alias html/; expires -5m; }
+        location /zero/ { alias html/; expires 0; }
+        location /days/ { alias html/; expires 30d; }
+        location /mixed/ { alias html/; expires 1d2h; }
+        location /var/ { alias html/; expires $arg_e; }
+        location /and/ { alias html/; expires 10s; add_header Cache-Control public; }
+        location /404 { expires 1h; return 404; }
+        location /302 { expires 1h; return 302 /x; }
+        location /204 { expires 1h; return 204; }
+        "#,
+    )
+    .with_file("html/a.txt", "abc");
+    Differential::new(builder)
+        .ignoring_header("Expires")
+        .with_exchanges(gets(&[
+            "/a.txt",
+            "/off/a.txt",
+            "/neg/a.txt",
+            "/minus/a.txt",
+            "/zero/a.txt",
+            "/days/a.txt",
+            "/mixed/a.txt",
+            "/var/a.txt?e=1h",
+            "/var/a.txt?e=off",
+            "/var/a.txt?e=epoch",
+            "/var/a.txt?e=max",
+            "/var/a.txt?e=nonsense",
+            "/var/a.txt",
+            "/and/a.txt",
+            "/404",
+            "/302",
+            "/204",
+            "/none",
+        ]))
+        .run();
+}
+
+#[test]
+fn expires_at_a_fixed_time() {
+    let builder = Server::of_one(
+        r#"
+        location /epoch/ { alias html/; expires epoch; }
+        location /max/ { alias html/; expires max; }
+        location /mod/ { alias html/; expires modified 1d; }
+        location /mod-neg/ { alias html/; expires modified -1d; }
+        location /mod-return { expires modified 1d; return 200 x; }
+        location /in-if/ { alias html/; if ($arg_x) { expires max; } }
+        "#,
+    )
+    .with_file("html/a.txt", "abc");
+    Differential::new(builder)
+        .ignoring_header("Cache-Control")
+        .with_exchanges(gets(&[
+            "/epoch/a.txt",
+            "/max/a.txt",
+            "/mod/a.txt",
+            "/mod-neg/a.txt",
+            "/in-if/a.txt?x=1",
+            "/in-if/a.txt",
+        ]))
+        .run();
+}
+
+#[test]
+fn keep_alive_fields() {
+    let builder = Server::of_one(
+        r#"
+        location /timeout { keepalive_timeout 10 20; return 200 x; }
+        location /zero { keepalive_timeout 0; return 200 x; }
+        location /two { keepalive_requests 2; return 200 x; }
+        location /msie { keepalive_disable msie6; return 200 x; }
+        location /none { keepalive_disable none; return 200 x; }
+        location /chunked-off { chunked_transfer_encoding off; add_trailer X 1; return 200 x; }
+        "#,
+    );
+    let msie = "User-Agent: Mozilla/4.0 (compatible; MSIE 6.0)\r\n";
+    Differential::new(builder)
+        .with_exchanges([
+            Exchange::get("/timeout", ""),
+            Exchange::get("/zero", ""),
+            Exchange::pipelined("GET /two HTTP/1.1\r\nHost: x\r\n\r\n".repeat(3), 3),
+            Exchange::get("/msie", msie),
+            Exchange::get("/none", msie),
+            Exchange::new(format!(
+                "POST /msie HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n{msie}\r\n"
+            )),
+            Exchange::get("/chunked-off", ""),
+            Exchange::new("GET /timeout HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
+        ])
+        .run();
+}
