@@ -31,17 +31,16 @@ impl Site {
         Self { registry, options }
     }
 
-    /// Every directive, a line each: name, module, contexts, separated by tabs.
+    /// Every directive, a line each: name, module, contexts and status, separated by tabs.
     #[must_use]
     pub fn list_directives(&self) -> String {
         let mut lines = settings::list();
         for module in &self.registry.modules {
             for row in module.settings.iter().flat_map(|slot| slot.rows()) {
+                let contexts = row.contexts.names().join(",");
                 lines.push(format!(
-                    "{}\t{}\t{}",
-                    row.name,
-                    module.name,
-                    row.contexts.names().join(",")
+                    "{}\t{}\t{contexts}\timplemented",
+                    row.name, module.name
                 ));
             }
         }
@@ -49,20 +48,20 @@ impl Site {
         lines.join("\n") + "\n"
     }
 
-    /// Every variable, a line each: name and module, separated by a tab.
+    /// Every variable, a line each: name, with `*` for a family, module, nothing, and status,
+    /// separated by tabs.
     #[must_use]
     pub fn list_variables(&self) -> String {
-        let mut lines: Vec<String> = self
-            .registry
-            .modules
-            .iter()
-            .flat_map(|module| {
-                module
-                    .variables
-                    .iter()
-                    .map(|v| format!("{}\t{}", v.name, module.name))
-            })
-            .collect();
+        let mut lines = Vec::new();
+        for module in &self.registry.modules {
+            for variable in module.variables {
+                let star = if variable.is_family() { "*" } else { "" };
+                lines.push(format!(
+                    "{}{star}\t{}\t-\timplemented",
+                    variable.name, module.name
+                ));
+            }
+        }
         lines.sort();
         lines.join("\n") + "\n"
     }

@@ -418,8 +418,17 @@ fn read_debug_connection(settings: &mut Events, line: &mut Line<'_>) -> Result<(
 pub(super) fn list() -> Vec<String> {
     let main = MAIN_DIRECTIVES.iter().map(|row| (row.name, row.contexts));
     let events = EVENTS_DIRECTIVES.iter().map(|row| (row.name, row.contexts));
-    let structure = [("http", Contexts::MAIN), ("include", Contexts::MAIN)];
-    let all = main.chain(events).chain(structure);
-    all.map(|(name, contexts)| format!("{name}\tcore\t{}", contexts.names().join(",")))
-        .collect()
+    let http = [("http", Contexts::MAIN)];
+    let line = |(name, contexts): (&str, Contexts)| {
+        // Modules of nginx are compiled against its memory layout.
+        let status = if name == "load_module" {
+            "refused"
+        } else {
+            "implemented"
+        };
+        format!("{name}\tcore\t{}\t{status}", contexts.names().join(","))
+    };
+    let mut lines: Vec<String> = main.chain(events).chain(http).map(line).collect();
+    lines.push("include\tcore\tany\timplemented".to_owned());
+    lines
 }

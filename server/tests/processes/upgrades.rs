@@ -46,7 +46,10 @@ fn a_new_program_takes_over() {
     let new = upgrade(&server, old);
     server.until_logged("using inherited sockets from \"");
     let shown = title(new);
-    assert!(shown.starts_with("nginx: master process ") && shown.contains(" -p /"), "{shown}");
+    assert!(
+        shown.starts_with("nginx: master process ") && shown.contains(" -p /"),
+        "{shown}"
+    );
 
     process::send_signal(old, Signal::USR2).unwrap();
     server.until_logged("the changing binary signal is ignored");
