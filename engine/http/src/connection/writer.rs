@@ -97,6 +97,10 @@ fn complete_trailers(request: &Request, head: &mut ResponseHead, body: &mut Body
 fn begin(request: &mut Request, mut response: Response) -> (Response, BodyFraming, Vec<u8>) {
     let mut out = request.connection.take_unsent();
     let start = out.len();
+    if !matches!(response.head.status, 200 | 206 | 304) {
+        // What was found in place of the thing asked for has a time that says nothing of it.
+        response.head.last_modified = None;
+    }
     loop {
         let framing = framing_of(request, &response.head);
         if framing == BodyFraming::Close {

@@ -42,6 +42,8 @@ impl Answer {
     /// Makes the answer. Errors without a text get their `error_page` or the built-in page.
     pub(super) fn make(&self, request: &mut Request) -> Flow {
         let status = self.status;
+        // The text may name it.
+        request.sent.status = status;
         match (status, &self.text) {
             (400.., Text::None) => Flow::Status(status),
             (301 | 302 | 303 | 307 | 308, text) => {
