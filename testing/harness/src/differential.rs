@@ -202,8 +202,11 @@ impl Differential {
             Ok(text) => without_product(&neutral(server, &text)).into_bytes(),
             Err(_) => response.body.clone(),
         };
-        // An error page is as long as the product's name and version make it.
-        if body.len() != response.body.len() {
+        // An error page is as long as the product's name and version make it, also for HEAD.
+        let may_be_page = response.status >= 300
+            && response.body.is_empty()
+            && response.header("Content-Type") == Some("text/html");
+        if body.len() != response.body.len() || may_be_page {
             headers.remove("content-length");
         }
         Answer::Response {
