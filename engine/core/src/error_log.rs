@@ -48,6 +48,17 @@ impl ErrorLogs {
         })
     }
 
+    /// The first file among them.
+    pub fn first_file(&self) -> Option<std::path::PathBuf> {
+        self.inner
+            .targets
+            .iter()
+            .find_map(|(target, ..)| match target {
+                LogTarget::File(handle) => Some(handle.path().to_owned()),
+                _ => None,
+            })
+    }
+
     /// The same logs and one more.
     #[must_use]
     pub fn with(&self, target: LogTarget, level: Level, format: Format) -> Self {

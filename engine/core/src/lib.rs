@@ -14,6 +14,7 @@ pub mod host_names;
 pub mod line;
 pub mod log_target;
 pub mod pattern;
+pub mod peer;
 pub mod setting;
 pub mod slot;
 pub mod template;

@@ -49,8 +49,35 @@ impl Step {
 ///
 /// The client cannot be answered: it left, or the configuration says to close.
 pub async fn serve(request: &mut Request) -> Result<Response, Abort> {
+    request.debug(|r| {
+        format!(
+            "http request line: \"{}\"",
+            String::from_utf8_lossy(r.line())
+        )
+    });
+    request.debug(|r| {
+        let field = |(name, value): (&[u8], &[u8])| {
+            format!(
+                "{}: {}",
+                String::from_utf8_lossy(name),
+                String::from_utf8_lossy(value)
+            )
+        };
+        format!(
+            "http header: {:?}",
+            r.headers().map(field).collect::<Vec<_>>()
+        )
+    });
     let response = answer(request, Step::PostRead, None).await?;
-    filtered(request, response).await
+    let response = filtered(request, response).await?;
+    request.debug(|_| {
+        let length = response.head.content_length;
+        format!(
+            "http response: status {}, length {length:?}",
+            response.head.status
+        )
+    });
+    Ok(response)
 }
 
 /// The response for a request that was refused before its phases: `status` with its error
@@ -259,6 +286,11 @@ fn locate(request: &mut Request) -> Result<Flow, Error> {
             format!("client intended to send too large body: {length} bytes"),
         ));
     }
+    request.debug(|r| {
+        let uri = String::from_utf8_lossy(&r.uri);
+        let location = String::from_utf8_lossy(&r.location.text);
+        format!("http uri \"{uri}\" uses location \"{location}\"")
+    });
     Ok(match redirect::missing_slash(request) {
         Some(response) => Flow::respond(response),
         None => Flow::Decline,

@@ -1,9 +1,10 @@
 //! Reading, keeping and discarding request bodies.
 
 use crate::core::receive::{RECEIVE, Receive};
-use crate::error::Error;
+use crate::error::{Abort, Error};
 use crate::request::Request;
 use http1::{BodyLength, ChunkLimits, ChunkedDecoder};
+use runtime::Class;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -246,7 +247,14 @@ impl Request {
                 self.incoming.expects_continue = false;
                 connection.send_continue().await?;
             }
-            connection.read_more(READ_SIZE, timeout).await?;
+            connection.stream.set_class(Class::Reading);
+            let read = connection.read_more(READ_SIZE, timeout).await;
+            connection.stream.set_class(Class::Writing);
+            if let Err(Error::Aborted(Abort::ClientLeft)) = read {
+                // nginx takes a body that ends early for a bad request in its logs.
+                self.sent.status = 400;
+            }
+            read?;
         }
     }
 

@@ -71,6 +71,25 @@ impl WorkerCounters {
     }
 }
 
+/// Clients whose connections are logged in detail (`debug_connection`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DebugConnection {
+    /// Clients of these addresses.
+    Network(base::cidr::Cidr),
+    /// Clients over unix-domain sockets.
+    Unix,
+}
+
+impl DebugConnection {
+    fn matches(&self, peer: &sys::socket::PeerAddr) -> bool {
+        match (self, peer.ip()) {
+            (Self::Network(network), Some(ip)) => network.contains(ip),
+            (Self::Unix, None) => true,
+            _ => false,
+        }
+    }
+}
+
 /// What the connections of one worker share.
 pub struct HttpWorker {
     /// The loop.
@@ -83,6 +102,8 @@ pub struct HttpWorker {
     pub pools: HashMap<Vec<u8>, Rc<BlockingPool>>,
     /// Counters for `stub_status`, shared by all workers.
     pub counters: Option<WorkerCounters>,
+    /// Clients whose connections are logged in detail.
+    pub debugged: RefCell<Vec<DebugConnection>>,
     /// Whether this worker finishes what it has and takes nothing new.
     pub is_draining: Cell<bool>,
     connections: Cell<u64>,
@@ -106,6 +127,7 @@ impl HttpWorker {
             prefix,
             pools,
             counters,
+            debugged: RefCell::default(),
             is_draining: Cell::new(false),
             connections: Cell::new(0),
             temporary_files: Cell::new(u64::from(sys::process::id()) << 20),
@@ -128,6 +150,14 @@ impl HttpWorker {
             }));
         }
         this
+    }
+
+    /// Whether connections of `peer` are logged in detail.
+    pub fn is_debugged(&self, peer: &sys::socket::PeerAddr) -> bool {
+        self.debugged
+            .borrow()
+            .iter()
+            .any(|debugged| debugged.matches(peer))
     }
 
     /// The next connection's serial number.

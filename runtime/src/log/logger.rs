@@ -136,7 +136,29 @@ impl Logger {
     /// Bytes that are not printable ASCII are written as `\xXX`, since both texts hold what
     /// clients sent, and terminals obey what they show.
     pub fn log(&self, level: Level, connection: Option<u64>, message: &[u8], context: &[u8]) {
-        for target in self.targets.iter().filter(|target| level <= target.level) {
+        self.write(level, connection, message, context, false);
+    }
+
+    /// As [`Logger::log`], to every sink whatever its level: for connections that are debugged.
+    pub fn log_everywhere(
+        &self,
+        level: Level,
+        connection: Option<u64>,
+        message: &[u8],
+        context: &[u8],
+    ) {
+        self.write(level, connection, message, context, true);
+    }
+
+    fn write(
+        &self,
+        level: Level,
+        connection: Option<u64>,
+        message: &[u8],
+        context: &[u8],
+        everywhere: bool,
+    ) {
+        for target in self.targets.iter().filter(|target| everywhere || level <= target.level) {
             let line = Line {
                 level,
                 connection,

@@ -41,7 +41,7 @@ const DEFAULTS: [&str; 32] = [
 
 /// The options: what is added to nginx's default build, and what of it is not there.
 pub(super) fn of(modules: &[&Module]) -> Vec<String> {
-    let mut options = vec!["--with-threads".to_owned()];
+    let mut options = vec!["--with-threads".to_owned(), "--with-debug".to_owned()];
     options.extend(
         modules
             .iter()

@@ -57,6 +57,7 @@ fn try_run(
             pools(loaded),
             Some(counters),
         );
+        server.debugged.replace(events.debug_connections.to_vec());
         for listener in listeners {
             let socket = Rc::clone(&generation.sockets[listener.index]);
             let exclusive = plan.worker_processes > 1 && !socket.options.reuseport;

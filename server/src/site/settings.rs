@@ -4,6 +4,7 @@
 use base::cidr::Cidr;
 use engine::directive::{block, custom, flag, millis, number, set_once};
 use engine::error_log::ErrorLogs;
+use http::worker::DebugConnection;
 use engine::{Arity, Contexts, Directive, Line, Refused, Setting, inherit_fields};
 use std::path::PathBuf;
 
@@ -95,15 +96,6 @@ pub(super) struct Events {
     pub(super) debug_connections: Setting<Vec<DebugConnection>>,
     method: Setting<usize>,
     aio_requests: Setting<u64>,
-}
-
-/// `debug_connection`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum DebugConnection {
-    /// Clients of these addresses.
-    Network(Cidr),
-    /// Clients over unix-domain sockets.
-    Unix,
 }
 
 impl Default for Main {

@@ -14,6 +14,12 @@ use std::rc::Rc;
 pub fn accept(http: &Rc<HttpWorker>, socket: &Rc<ListenSocket>, accepted: Accepted) {
     http.count_accepted();
     let connection = Connection::new(http, socket, accepted.stream, accepted.peer);
+    connection.debug(|c| {
+        format!(
+            "accepted connection from {} at {}",
+            c.peer, c.socket.address
+        )
+    });
     let servers = connection.servers();
     let settings = CLIENT.of(&servers.default.settings);
     let timeout = *settings.header_timeout;
@@ -39,6 +45,8 @@ async fn begin_with_proxy(connection: Rc<Connection>, timeout: u64) {
 }
 
 async fn read_proxy_header(connection: &Rc<Connection>, timeout: u64) -> Result<(), Error> {
+    // For the whole of it, however it drips.
+    let deadline = connection.http.worker.now() + timeout;
     loop {
         let parsed = match proxy_protocol::parse(&connection.pending.borrow()) {
             Ok(Parsed::Partial) => None,
@@ -55,7 +63,8 @@ async fn read_proxy_header(connection: &Rc<Connection>, timeout: u64) -> Result<
             Err(bad) => return Err(Error::client(400, bad.to_string())),
         };
         let Some((consumed, header)) = parsed else {
-            connection.read_more(HEADER_MAX, timeout).await?;
+            let left = deadline.saturating_sub(connection.http.worker.now());
+            connection.read_more(HEADER_MAX, left).await?;
             continue;
         };
         connection.pending.borrow_mut().drain(..consumed);

@@ -4,7 +4,7 @@ use super::close::{self, Ending};
 use super::head::{Next, next_request};
 use super::{Connection, writer};
 use crate::core::transfer::{DisabledBrowser, TRANSFER};
-use crate::error::Abort;
+use crate::error::{Abort, Error};
 use crate::module::{Phase, Run};
 use crate::phase;
 use crate::request::Request;
@@ -93,6 +93,9 @@ async fn exchange(
         Ok(()) => Ending::Linger,
         Err(error) => {
             request.log(error.level(), &error.to_string());
+            if request.sent.status == 0 {
+                request.sent.status = unanswered_status(&error);
+            }
             Ending::of(&error)
         }
     };
@@ -185,6 +188,15 @@ fn is_disabled_browser(request: &Request, disabled: &[DisabledBrowser]) -> bool 
     })
 }
 
+/// What logs show for a request that `error` left without an answer: nginx's numbers.
+fn unanswered_status(error: &Error) -> u16 {
+    match error {
+        Error::Aborted(Abort::TimedOut) => 408,
+        Error::Aborted(Abort::Evicted) => 503,
+        _ => 499,
+    }
+}
+
 /// Runs the log phase.
 pub(super) fn log(request: &mut Request) {
     let location = Rc::clone(&request.location);
@@ -208,7 +220,7 @@ pub(super) fn speaks_http11(request: &Request) -> bool {
     request.version() >= Version::Http11
 }
 
-impl From<Abort> for crate::error::Error {
+impl From<Abort> for Error {
     fn from(abort: Abort) -> Self {
         Self::Aborted(abort)
     }

@@ -101,6 +101,8 @@ async fn read_head(connection: &Rc<Connection>, head: &mut RequestHead) -> Resul
         }
         let filled = head.buf.len();
         let room = limits.initial_buffer.max(filled.min(limits.line_max));
+        // No more than the limits allow: an unfinished head may stay for a minute.
+        head.buf.reserve_exact(room);
         head.buf.resize(filled + room, 0);
         let read = connection.stream.try_read(&mut head.buf[filled..]);
         head.buf
@@ -113,6 +115,9 @@ async fn read_head(connection: &Rc<Connection>, head: &mut RequestHead) -> Resul
                     return Ok(Read::Idle);
                 }
                 connection.flush().await?;
+                if room > limits.initial_buffer {
+                    head.buf.shrink_to_fit();
+                }
                 if !has_deadline {
                     has_deadline = true;
                     connection.stream.set_class(Class::Header);

@@ -32,6 +32,8 @@ pub struct Connection {
     pub number: u64,
     /// Requests so far, the current one included: `$connection_requests`.
     pub requests: Cell<u32>,
+    /// Whether everything about it is logged (`debug_connection`).
+    pub is_debugged: bool,
     /// When it was accepted.
     pub started: Millis,
     /// Bytes received beyond the current request's head.
@@ -105,6 +107,7 @@ impl Connection {
             socket: Rc::clone(socket),
             peer,
             number: http.number_connection(),
+            is_debugged: http.is_debugged(&peer),
             requests: Cell::new(0),
             started: http.worker.now(),
             pending: RefCell::default(),
@@ -216,7 +219,11 @@ impl Connection {
     /// The responses that were held back, to be added to; a spare buffer when there are none.
     pub(crate) fn take_unsent(&self) -> Vec<u8> {
         let out = self.unsent.take();
-        if out.capacity() > 0 { out } else { self.http.take_buffer() }
+        if out.capacity() > 0 {
+            out
+        } else {
+            self.http.take_buffer()
+        }
     }
 
     /// Sends the responses that were held back to leave together.
