@@ -5,4 +5,5 @@ pub mod bytes;
 pub mod cidr;
 pub mod date;
 pub mod escape;
+pub mod prefix_tree;
 pub mod units;

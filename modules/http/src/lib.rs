@@ -9,6 +9,8 @@ mod dav;
 mod empty_gif;
 mod file_test;
 mod file_work;
+mod forwarded;
+mod geo;
 mod headers;
 mod index;
 mod listing;
@@ -34,6 +36,7 @@ use http::Module;
 pub static MODULES: &[&Module] = &[
     // Variables by directive: nothing of them runs on its own.
     &map::MODULE,
+    &geo::MODULE,
     &split_clients::MODULE,
     // The URI, and with it the location, is settled before anything is judged by it.
     &rewrite::MODULE,

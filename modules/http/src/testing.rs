@@ -38,3 +38,9 @@ pub(crate) fn table_lines(text: &str) -> Vec<conf::Directive> {
     assert!(errors.is_empty(), "{errors:?}");
     tree.directives.remove(0).block.unwrap()
 }
+
+/// A load that has read nothing and can read nothing.
+pub(crate) fn loading() -> Loading {
+    let folder = Path::new("/nonexistent");
+    Loading::new(folder, folder, Rc::new(MemorySource::new()))
+}

@@ -1,0 +1,348 @@
+//! `geo`: a variable whose value follows from an address.
+//!
+//! The address is the client's, or that of a variable; behind trusted proxies it is the one that
+//! they forward for. What has no address, as a client of a Unix socket, counts as
+//! 255.255.255.255.
+//!
+//! Source: nginx documentation, ngx_http_geo_module.
+
+mod networks;
+mod ranges;
+
+use crate::forwarded;
+use crate::map::variable_name;
+use base::cidr::Cidr;
+use engine::directive::{block, lossy};
+use engine::{
+    Arity, Contexts, Directive, Line, Loading, Refused, Slot, VariableId, inherit_fields,
+};
+use http::variable::{Caching, define};
+use http::{Bytes, Module, Request};
+use http1::Known;
+use networks::Networks;
+use ranges::{Added, Ranges};
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
+use sys::socket::PeerAddr;
+
+/// Nothing to keep: the directive defines a variable.
+#[derive(Clone, Default)]
+struct Settings {}
+
+inherit_fields!(Settings {});
+
+const DIRECTIVES: &[Directive<Settings>] = &[block(
+    "geo",
+    Contexts::HTTP,
+    Arity::between(1, 2),
+    |_, line| read(line),
+)];
+
+static SETTINGS: Slot<Settings> = Slot::main(DIRECTIVES);
+
+/// Variables by address.
+pub(crate) static MODULE: Module = Module {
+    name: "geo",
+    settings: &[&SETTINGS],
+    ..Module::EMPTY
+};
+
+/// What one `geo` says.
+#[derive(Default)]
+struct Geo {
+    table: Table,
+    /// The value outside of all ranges.
+    default: Option<Bytes>,
+    proxies: Vec<Cidr>,
+    is_recursive: bool,
+}
+
+/// Values by address, in one of the two forms.
+enum Table {
+    Networks(Networks),
+    /// `ranges`
+    Ranges(Ranges),
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self::Networks(Networks::default())
+    }
+}
+
+impl Geo {
+    /// The value for `address`.
+    fn find(&self, address: Option<IpAddr>) -> &[u8] {
+        let nowhere = IpAddr::V4(Ipv4Addr::BROADCAST);
+        let address = address.map_or(nowhere, |address| address.to_canonical());
+        let found = match (&self.table, address) {
+            (Table::Networks(networks), address) => networks.find(address),
+            (Table::Ranges(ranges), IpAddr::V4(address)) => ranges.find(address),
+            (Table::Ranges(ranges), IpAddr::V6(_)) => ranges.find(Ipv4Addr::BROADCAST),
+        };
+        found.or(self.default.as_ref()).map_or(b"", |value| value)
+    }
+
+    /// The address to find for a request that has `address` itself.
+    fn behind_proxies(&self, request: &Request, address: PeerAddr) -> PeerAddr {
+        if self.proxies.is_empty() {
+            return address;
+        }
+        let is_trusted = |peer: PeerAddr| {
+            let ip = peer.ip();
+            ip.is_some_and(|ip| self.proxies.iter().any(|range| range.contains(ip)))
+        };
+        let fields: Vec<&[u8]> = request
+            .head
+            .parsed
+            .all(Known::XForwardedFor)
+            .map(|field| field.value.of(&request.head.buf))
+            .collect();
+        forwarded::behind(address, fields.into_iter(), is_trusted, self.is_recursive)
+            .unwrap_or(address)
+    }
+
+    fn write(&self, source: Option<VariableId>, request: &Request, out: &mut Vec<u8>) {
+        let address = match source {
+            None => Some(request.remote_addr()),
+            Some(id) => request
+                .variable(id)
+                .and_then(|text| forwarded::parse_ip(&text))
+                .map(|ip| SocketAddr::new(ip, 0).into()),
+        };
+        let address = address.map(|address| self.behind_proxies(request, address));
+        out.extend_from_slice(self.find(address.and_then(|address| address.ip())));
+    }
+}
+
+/// `geo [$address] $variable { ... }`
+fn read(line: &mut Line<'_>) -> Result<(), Refused> {
+    let mut names = (0..line.args().len()).map(|index| variable_name(line.arg(index)));
+    let first = names.next().unwrap_or(Ok(b""))?;
+    let (source, name) = match names.next() {
+        None => (None, first),
+        Some(second) => (Some(line.variable(first)), second?),
+    };
+    let mut reader = Reader {
+        geo: Geo::default(),
+        caching: Caching::Once,
+        has_networks: false,
+        values: HashSet::new(),
+        loading: line.loading,
+    };
+    for directive in line.directive.block.iter().flatten() {
+        reader
+            .add(directive)
+            .map_err(|refused| refused.at(directive.end))?;
+    }
+    let Reader { geo, caching, .. } = reader;
+    let compute = move |request: &Request, out: &mut Vec<u8>| {
+        geo.write(source, request, out);
+        true
+    };
+    define(line.loading, name, caching, Rc::new(compute))?;
+    Ok(())
+}
+
+/// A block while it is being read.
+struct Reader<'a> {
+    geo: Geo,
+    caching: Caching,
+    has_networks: bool,
+    values: HashSet<Rc<[u8]>>,
+    loading: &'a mut Loading,
+}
+
+impl Reader<'_> {
+    /// Adds one line of the block.
+    fn add(&mut self, line: &conf::Directive) -> Result<(), Refused> {
+        let first = line.name.text.as_slice();
+        let value = match (first, line.args.as_slice()) {
+            (b"ranges", []) => return self.use_ranges(),
+            (b"proxy_recursive", []) => {
+                self.geo.is_recursive = true;
+                return Ok(());
+            }
+            (b"volatile", []) => {
+                self.caching = Caching::Never;
+                return Ok(());
+            }
+            (_, [value]) => value.text.as_slice(),
+            _ => return Err(Refused::new("invalid number of the geo parameters")),
+        };
+        match first {
+            b"proxy" => {
+                let network = self.network(value, line)?;
+                self.geo.proxies.push(network);
+                return Ok(());
+            }
+            b"default" => {
+                self.set_default(value, line);
+                return Ok(());
+            }
+            _ => {}
+        }
+        match self.geo.table {
+            Table::Ranges(_) => self.add_range(first, value, line),
+            Table::Networks(_) => self.add_network(first, value, line),
+        }
+    }
+
+    fn use_ranges(&mut self) -> Result<(), Refused> {
+        if self.has_networks {
+            let message =
+                "the \"ranges\" directive must be the first directive inside \"geo\" block";
+            return Err(Refused::new(message));
+        }
+        if let Table::Networks(_) = self.geo.table {
+            self.geo.table = Table::Ranges(Ranges::default());
+        }
+        Ok(())
+    }
+
+    /// Of networks, the default is the one that has all addresses.
+    fn set_default(&mut self, value: &[u8], line: &conf::Directive) {
+        let value = self.value(value);
+        if let Table::Networks(_) = self.geo.table {
+            for all in [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()] {
+                self.insert_network(Cidr::new(all, 0), &value, b"default", line);
+            }
+        } else if let Some(old) = self.geo.default.replace(value.clone()) {
+            let (value, old) = (lossy(&value), lossy(&old));
+            let message =
+                format!("duplicate default geo range value: \"{value}\", old value: \"{old}\"");
+            self.loading.warn(message, Some(line.end));
+        }
+    }
+
+    /// `network value` or `delete network`
+    fn add_network(
+        &mut self,
+        first: &[u8],
+        second: &[u8],
+        line: &conf::Directive,
+    ) -> Result<(), Refused> {
+        self.has_networks = true;
+        if first != b"delete" {
+            let network = self.network(first, line)?;
+            let value = self.value(second);
+            self.insert_network(network, &value, first, line);
+            return Ok(());
+        }
+        let network = self.network(second, line)?;
+        if let Table::Networks(networks) = &mut self.geo.table
+            && !networks.remove(network)
+        {
+            let message = format!("no network \"{}\" to delete", lossy(second));
+            self.loading.warn(message, Some(line.end));
+        }
+        Ok(())
+    }
+
+    fn insert_network(
+        &mut self,
+        network: Cidr,
+        value: &Bytes,
+        name: &[u8],
+        line: &conf::Directive,
+    ) {
+        self.has_networks = true;
+        if let Table::Networks(networks) = &mut self.geo.table
+            && let Some(old) = networks.insert(network, value.clone())
+        {
+            self.warn_duplicate("network", name, value, &old, line);
+        }
+    }
+
+    /// `range value` or `delete range`
+    fn add_range(
+        &mut self,
+        first: &[u8],
+        second: &[u8],
+        line: &conf::Directive,
+    ) -> Result<(), Refused> {
+        let is_removal = first == b"delete";
+        let text = if is_removal { second } else { first };
+        let invalid = || Refused::new(format!("invalid range \"{}\"", lossy(text)));
+        let (start, end) = parse_range(text).ok_or_else(invalid)?;
+        let value = self.value(second);
+        let Table::Ranges(ranges) = &mut self.geo.table else {
+            return Ok(());
+        };
+        if is_removal {
+            if !ranges.remove(start, end) {
+                let message = format!("no address range \"{}\" to delete", lossy(text));
+                self.loading.warn(message, Some(line.end));
+            }
+            return Ok(());
+        }
+        match ranges.add(start, end, &value) {
+            Added::New => Ok(()),
+            Added::Replaced(values) => {
+                for old in values {
+                    self.warn_duplicate("range", text, &value, &old, line);
+                }
+                Ok(())
+            }
+            Added::Overlaps(start, end) => {
+                let text = lossy(text);
+                Err(Refused::new(format!(
+                    "range \"{text}\" overlaps \"{start}-{end}\""
+                )))
+            }
+        }
+    }
+
+    fn warn_duplicate(
+        &mut self,
+        what: &str,
+        name: &[u8],
+        value: &[u8],
+        old: &[u8],
+        line: &conf::Directive,
+    ) {
+        let (name, value, old) = (lossy(name), lossy(value), lossy(old));
+        let message =
+            format!("duplicate {what} \"{name}\", value: \"{value}\", old value: \"{old}\"");
+        self.loading.warn(message, Some(line.end));
+    }
+
+    /// Reads a network; warns of bits that do not count.
+    fn network(&mut self, text: &[u8], line: &conf::Directive) -> Result<Cidr, Refused> {
+        let parsed = std::str::from_utf8(text).ok().and_then(Cidr::parse);
+        let Some(parsed) = parsed else {
+            return Err(Refused::new(format!("invalid network \"{}\"", lossy(text))));
+        };
+        if parsed.low_bits {
+            let message = format!("low address bits of {} are meaningless", lossy(text));
+            self.loading.warn(message, Some(line.end));
+        }
+        Ok(parsed.cidr)
+    }
+
+    /// The value as shared bytes: large tables have few different ones.
+    fn value(&mut self, text: &[u8]) -> Bytes {
+        if let Some(known) = self.values.get(text) {
+            return Bytes::Shared(Rc::clone(known));
+        }
+        let value: Rc<[u8]> = text.into();
+        self.values.insert(Rc::clone(&value));
+        Bytes::Shared(value)
+    }
+}
+
+/// `first-last`; the address that stands for no address is none here.
+fn parse_range(text: &[u8]) -> Option<(u32, u32)> {
+    let (first, last) = std::str::from_utf8(text).ok()?.split_once('-')?;
+    let parse = |text: &str| {
+        text.parse::<Ipv4Addr>()
+            .ok()
+            .filter(|ip| !ip.is_broadcast())
+    };
+    let (first, last) = (parse(first)?.to_bits(), parse(last)?.to_bits());
+    (first <= last).then_some((first, last))
+}
+
+#[cfg(test)]
+mod tests;
