@@ -88,6 +88,11 @@ async fn exchange(
         }
         Err(abort) => Err(abort.into()),
     };
+    if let (Ok(()), Some(tunnel)) = (&sent, request.tunnel.take()) {
+        let bytes = tunnel.await;
+        request.sent.bytes += bytes;
+        request.sent.body_bytes += bytes;
+    }
     let ending = match sent {
         Ok(()) if request.keep_alive.get() => close::discard_body(&mut request).await,
         Ok(()) => Ending::Linger,
