@@ -11,7 +11,7 @@ use crate::core::transfer::{TRANSFER, Transfer};
 use crate::error::{Abort, Error};
 use crate::error_page;
 use crate::request::Request;
-use crate::response::{Response, ResponseHead};
+use crate::response::Response;
 use http1::Version;
 use runtime::Millis;
 use std::io::{self, IoSlice};
@@ -38,7 +38,7 @@ pub async fn send(request: &mut Request, response: Response) -> Result<(), Error
     let connection = Rc::clone(&request.connection);
     let location = Rc::clone(&request.location);
     let settings = TRANSFER.of(&location.settings);
-    let Response { mut head, mut body } = response;
+    let Response { head, mut body } = response;
     if request.is_head() || framing == BodyFraming::None {
         body = Body::Empty;
     }
@@ -54,11 +54,10 @@ pub async fn send(request: &mut Request, response: Response) -> Result<(), Error
     let mut body_bytes = 0;
     let sent = sender.send_body(framing, &mut body, &mut body_bytes).await;
     request.sent.body_bytes = body_bytes;
-    if sent.is_ok() && framing == BodyFraming::Chunked {
-        complete_trailers(request, &mut head, &mut body);
-        sender.end_chunks(&head.trailers);
-    }
     request.sent.head = Some(head);
+    if sent.is_ok() && framing == BodyFraming::Chunked {
+        sender.end_chunks(complete_trailers(request, &mut body));
+    }
     request.sent.bytes = sender.written + sender.out.len() as u64;
     request.sent.is_complete = sent.is_ok();
     let mut out = std::mem::take(&mut sender.out);
@@ -82,15 +81,22 @@ pub async fn send(request: &mut Request, response: Response) -> Result<(), Error
 }
 
 /// Adds to the trailers what is known now that the body was sent: its source's own, then those
-/// that are text with variables.
-fn complete_trailers(request: &Request, head: &mut ResponseHead, body: &mut Body) {
-    head.trailers.append(&mut body.take_trailers());
-    for (name, template) in std::mem::take(&mut head.late_trailers) {
+/// that are text with variables, of what was sent too.
+fn complete_trailers<'r>(request: &'r mut Request, body: &mut Body) -> &'r [(Bytes, Bytes)] {
+    let mut added = body.take_trailers();
+    let late = request.sent.head.as_mut();
+    for (name, template) in
+        late.map_or_else(Vec::new, |head| std::mem::take(&mut head.late_trailers))
+    {
         let value = template.eval(request);
         if !value.is_empty() {
-            head.trailers.push((name, value.into()));
+            added.push((name, value.into()));
         }
     }
+    request.sent.head.as_mut().map_or(&[], |head| {
+        head.trailers.append(&mut added);
+        &head.trailers
+    })
 }
 
 /// Renders the head. A head that may not leave becomes a 500.
