@@ -1,0 +1,111 @@
+//! `stub_status` and our own `status_page`.
+
+use harness::{Server, skip};
+
+/// Whether nginx runs in our place, to check the tests themselves.
+fn is_nginx() -> bool {
+    let path = harness::Binary::Tidegate.path().unwrap_or_default();
+    path.ends_with("nginx")
+}
+
+/// The numbers of nginx's page, in its order.
+fn numbers(page: &str) -> Vec<u64> {
+    page.split(|c: char| !c.is_ascii_digit())
+        .filter_map(|word| word.parse().ok())
+        .collect()
+}
+
+#[test]
+fn the_page_counts_connections_and_requests_of_all_workers() {
+    let server = Server::new(
+        "server { listen 127.0.0.1:{port}; location /s { stub_status; } location / { return 200 x; } }",
+    )
+    .with_main("worker_processes 2;")
+    .start();
+    let before = numbers(&server.get("/s").text());
+    let mut idle = server.connect();
+    assert_eq!(idle.get("/").status, 200);
+    assert_eq!(idle.get("/").status, 200);
+    for _ in 0..3 {
+        let _ = server.get("/");
+    }
+    let answer = server.get("/s");
+    assert_eq!(answer.header("content-type"), Some("text/plain"));
+    let text = answer.text();
+    let after = numbers(&text);
+    let [
+        active,
+        accepts,
+        handled,
+        requests,
+        reading,
+        writing,
+        waiting,
+    ] = after[..]
+    else {
+        panic!("{text}");
+    };
+    assert_eq!(
+        text,
+        format!(
+            "Active connections: {active} \nserver accepts handled requests\n \
+             {accepts} {handled} {requests} \n\
+             Reading: {reading} Writing: {writing} Waiting: {waiting} \n"
+        )
+    );
+    // One idle connection, three short ones, and the one that asks.
+    assert_eq!(accepts - before[1], 5);
+    assert_eq!(handled, accepts);
+    assert_eq!(requests - before[3], 6);
+    assert!(writing >= 1, "the one that asks:\n{text}");
+    assert!(waiting >= 1, "the idle one:\n{text}");
+    assert_eq!(active, reading + writing + waiting);
+}
+
+#[test]
+fn variables_say_the_same() {
+    let server = Server::of_one(
+        "location / { return 200 \"$connections_active $connections_reading $connections_writing $connections_waiting\"; }",
+    )
+    .start();
+    let mut idle = server.connect();
+    assert_eq!(idle.get("/").status, 200);
+    assert_eq!(server.get("/").text(), "2 0 1 1");
+}
+
+#[test]
+fn other_methods_are_refused() {
+    let server = Server::of_one("location / { stub_status; }").start();
+    let answer = server
+        .request("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx");
+    assert_eq!(answer.status, 405);
+}
+
+#[test]
+fn our_page_is_for_people_and_for_programs() {
+    if is_nginx() {
+        return skip::skip("status_page is ours");
+    }
+    let server = Server::of_one("location / { status_page; }").start();
+    let page = server.get("/");
+    assert_eq!(
+        page.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    assert_eq!(page.header("cache-control"), Some("no-store"));
+    assert!(
+        page.text()
+            .contains("const first = {\"server\":\"tidegate\",")
+    );
+
+    let json = server.get("/?format=json");
+    assert_eq!(json.header("content-type"), Some("application/json"));
+    let text = json.text();
+    for part in [
+        "\"requests\":2,".to_owned(),
+        "\"writing\":1,".to_owned(),
+        format!("\"listening\":[\"127.0.0.1:{}\"]", server.port()),
+    ] {
+        assert!(text.contains(&part), "{part} in {text}");
+    }
+}
