@@ -174,7 +174,7 @@ fn finished(request: &mut Request, mut response: Response) -> Response {
         response.head.status = status;
         response.head.reason = None;
     }
-    response.head.fields.append(&mut request.extra_fields);
+    crate::gateway::merge_kept(request, &mut response.head);
     response
 }
 
@@ -362,8 +362,7 @@ async fn filtered(request: &mut Request, response: Response) -> Result<Response,
         Flow::Status(status) => status,
         _ => 500,
     };
-    let mut page = error_page::page(request, status);
-    page.head.fields.append(&mut request.extra_fields);
+    let page = answer(request, Step::Nobody, Some(status)).await?;
     match apply_filters(request, page, Stage::Headers) {
         Ok(response) => Ok(response),
         Err(error) => {
