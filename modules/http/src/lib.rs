@@ -5,6 +5,7 @@ mod access;
 mod access_log;
 mod auth_basic;
 mod autoindex;
+mod charset;
 mod dav;
 mod empty_gif;
 mod file_test;
@@ -15,6 +16,7 @@ mod headers;
 mod index;
 mod listing;
 mod map;
+mod media_types;
 mod not_modified;
 mod open_files;
 mod random_index;
@@ -30,6 +32,11 @@ mod testing;
 mod try_files;
 
 use http::Module;
+
+/// What rooms do without a request: for fuzzers, which cut their input everywhere.
+pub mod pure {
+    pub use crate::charset::recode;
+}
 
 /// Every module. Within one phase, and within one stage of filters, this is the order in
 /// which they run; everywhere else the order means nothing.
@@ -60,6 +67,7 @@ pub static MODULES: &[&Module] = &[
     // Filters, in the order of their stages.
     &not_modified::MODULE,
     &headers::MODULE,
+    &charset::MODULE,
     &range::MODULE,
     // After the response.
     &access_log::MODULE,

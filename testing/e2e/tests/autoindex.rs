@@ -123,3 +123,15 @@ fn threads_list_the_same() {
     assert_eq!(threads.replace("/threads/", "/inline/"), inline);
     assert_eq!(server.get("/threads/missing/").status, 404);
 }
+
+/// Names are counted in characters only where the page says that it is UTF-8.
+#[test]
+fn names_in_utf8_are_cut_between_characters() {
+    let folder = tricky();
+    let root = folder.path().display();
+    Differential::new(Server::of_one(&format!(
+        "autoindex on; charset utf-8; location / {{ alias {root}/list/; }}"
+    )))
+    .with_exchanges([Exchange::get("/", "")])
+    .run();
+}
