@@ -18,6 +18,7 @@ pub(crate) use file::flush_turn;
 
 use crate::clock::Millis;
 use crate::worker::Worker;
+use std::io;
 use std::rc::Rc;
 
 /// Where lines of a log go.
@@ -56,6 +57,18 @@ impl LogSink {
         if let Self::File(file) = self {
             file.flush();
         }
+    }
+}
+
+/// A system error as nginx's logs show it, number first: `2: No such file or directory`.
+pub fn os_error(error: &io::Error) -> String {
+    let text = error.to_string();
+    match error.raw_os_error() {
+        Some(number) => {
+            let words = text.split(" (os error").next().unwrap_or_default();
+            format!("{number}: {words}")
+        }
+        None => text,
     }
 }
 

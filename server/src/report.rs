@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use conf::{Error, Tree};
-use runtime::log::{Format, Level, LogFile, LogOptions, LogSink, Logger};
+use runtime::log::{Format, Level, LogFile, LogOptions, LogSink, Logger, os_error};
 
 use crate::paths::Paths;
 
@@ -64,14 +64,7 @@ pub(crate) fn print(line: &str) {
 
 /// ` (13: Permission denied)`, as nginx puts behind what failed.
 pub(crate) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match error.raw_os_error() {
-        Some(number) => {
-            let text = text.split(" (os error").next().unwrap_or_default();
-            format!(" ({number}: {text})")
-        }
-        None => format!(" ({text})"),
-    }
+    format!(" ({})", os_error(error))
 }
 
 /// Tells the operator: on standard error, and in the error log of the command line.

@@ -1,6 +1,6 @@
 //! A log file: appended to, reopened after rotation, never a reason for a request to fail.
 
-use super::now;
+use super::{now, os_error};
 use crate::clock::Millis;
 use crate::worker::Worker;
 use flate2::Compression;
@@ -199,8 +199,10 @@ impl LogFile {
         let hook = self.on_error.borrow().clone();
         if let Some(hook) = hook {
             hook(&format!(
-                "write() to \"{}\" failed ({error})",
-                self.path.display()
+                "write() to \"{}\" failed ({}), {} lines lost so far",
+                self.path.display(),
+                os_error(error),
+                self.dropped.get()
             ));
         }
     }

@@ -42,6 +42,7 @@ fn try_run(
     worker.set_report_hook(Rc::new(move |level, message| {
         logger.log(level, None, message.as_bytes(), b"");
     }));
+    tell_of_full_logs(loaded);
     let listeners = std::mem::take(&mut context.listeners);
     let mut ids = Vec::new();
     let mut http = None;
@@ -71,6 +72,20 @@ fn try_run(
     worker.run();
     worker.clear();
     Ok(())
+}
+
+/// Lets log files that cannot be written say so in the main error log, once a second each. That
+/// one itself, when it is full, drops what it would say of itself.
+fn tell_of_full_logs(loaded: &Loaded) {
+    for handle in loaded.log_files.iter() {
+        let Some(file) = handle.file() else {
+            continue;
+        };
+        let logger = loaded.main.error_log.logger().clone();
+        file.set_error_hook(Rc::new(move |message| {
+            logger.log(Level::Alert, None, message.as_bytes(), b"");
+        }));
+    }
 }
 
 fn pools(loaded: &Loaded) -> HashMap<Vec<u8>, Rc<BlockingPool>> {
