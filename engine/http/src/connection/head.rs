@@ -161,7 +161,7 @@ fn first_line(buf: &[u8]) -> Span {
     Span::new(start, start + len)
 }
 
-/// Fills the request from its head: framing, host, server, URI.
+/// Fills the request from its head: URI, framing, host, server.
 fn prepare(connection: &Rc<Connection>, head: RequestHead) -> Next {
     let mut request = new_request(connection, head);
     match fill(&mut request) {
@@ -174,7 +174,9 @@ fn prepare(connection: &Rc<Connection>, head: RequestHead) -> Next {
 }
 
 fn fill(request: &mut Request) -> Result<(), (u16, String)> {
-    let mut uri = std::mem::take(&mut request.uri);
+    // First, since logs name the URI also of a request that is refused for its fields. Which
+    // server it is for is not known yet, so it is the default server's say how slashes are merged.
+    fill_uri(request)?;
     let parsed = &request.head.parsed;
     let buf = &request.head.buf;
     let refusal = |refusal: http1::Refusal| (refusal.status, refusal.reason.to_owned());
@@ -187,20 +189,25 @@ fn fill(request: &mut Request) -> Result<(), (u16, String)> {
         request.host_port = host.port;
     }
     select_server(request);
-    let parsed = &request.head.parsed;
+    Ok(())
+}
+
+fn fill_uri(request: &mut Request) -> Result<(), (u16, String)> {
     let buf = &request.head.buf;
-    let target = &parsed.target;
+    let target = &request.head.parsed.target;
     if target.complex {
         let merge = *CLIENT.of(&request.server.settings).merge_slashes;
-        http1::uri::normalize_into(target.uri.of(buf), merge, &mut uri)
-            .map_err(|_| (400, "client sent invalid request".to_owned()))?;
+        let normalized = http1::uri::normalize_into(target.uri.of(buf), merge, &mut request.uri);
+        if normalized.is_err() {
+            request.uri.clear();
+            return Err((400, "client sent invalid request".to_owned()));
+        }
     } else {
-        uri.extend_from_slice(target.path.of(buf));
+        request.uri.extend_from_slice(target.path.of(buf));
     }
     if let Some(query) = target.query {
         request.args = query.of(buf).to_vec();
     }
-    request.uri = uri;
     Ok(())
 }
 

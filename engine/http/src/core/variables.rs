@@ -37,11 +37,14 @@ const VARIABLES: &[Variable] = &[
     Variable::new("document_root", |r, out| {
         text(out, files::document_root(r).as_os_str().as_bytes())
     }),
-    Variable::new("document_uri", |r, out| text(out, &r.uri)),
+    Variable::new("document_uri", |r, out| some(out, &r.uri)),
     Variable::new("host", |r, out| text(out, r.host())),
     Variable::new("hostname", |_, out| text(out, &sys::host::name())),
     Variable::family("http_", field),
-    Variable::new("https", |_, _| false),
+    Variable::new("https", |r, out| {
+        let is_secure = r.connection.scheme() == b"https";
+        text(out, if is_secure { b"on" } else { b"" })
+    }),
     Variable::new("is_args", |r, out| {
         if !r.args.is_empty() {
             out.push(b'?');
@@ -155,7 +158,7 @@ const VARIABLES: &[Variable] = &[
     Variable::new("time_local", |r, out| {
         text(out, &r.connection.http.worker.wall().log_time)
     }),
-    Variable::new("uri", |r, out| text(out, &r.uri)),
+    Variable::new("uri", |r, out| some(out, &r.uri)),
 ];
 
 fn text(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
