@@ -2,97 +2,75 @@
 
 use harness::{Differential, Exchange, Server};
 
+/// The time of every file of the harness.
+const FRESH: &str = "If-Modified-Since: Mon, 01 Jan 2024 00:00:00 GMT\r\n";
+
 fn gets(paths: &[&str]) -> Vec<Exchange> {
     paths.iter().map(|path| Exchange::get(path, "")).collect()
 }
 
 /// To a file, a URI with arguments, an address elsewhere, a named location; with `=` and codes.
+const PAGES: &str = r#"
+    error_page 404 /404.html;
+    error_page 403 = /ok.html;
+    error_page 410 =200 /ok.html;
+    error_page 402 =418 /ok.html;
+    error_page 405 406 =303 /see;
+    error_page 407 http://elsewhere.test/$uri;
+    error_page 408 =301 https://elsewhere.test/moved;
+    error_page 409 =308 /relative;
+    error_page 411 @named;
+    error_page 412 = @named;
+    error_page 413 =202 @named;
+    error_page 415 /missing.html;
+    error_page 416 /404.html?from=416;
+    error_page 500 502 503 504 /5xx.html;
+    error_page 429 /vars/$status/$uri;
+    error_page 307 /ok.html;
+    location = /307 { return 307 /x; }
+    location = /text { return 404 "own text"; }
+    location @named { return 200 "named $status $uri $args"; }
+    location /vars/ { return 200 "vars $uri"; }
+    location = /5xx.html { internal; }
+    location /see { return 200 "see $request_method"; }
+"#;
+
+/// Statuses that have a page there, and are returned by a location named after them.
+const STATUSES: [u16; 15] = [
+    402, 403, 405, 406, 407, 408, 409, 410, 411, 412, 413, 415, 429, 500, 503,
+];
+
 #[test]
 fn where_error_pages_lead() {
-    let builder = Server::of_one(
-        r#"
-        error_page 404 /404.html;
-        error_page 403 = /ok.html;
-        error_page 410 =200 /ok.html;
-        error_page 402 =418 /ok.html;
-        error_page 405 406 =303 /see;
-        error_page 407 http://elsewhere.test/$uri;
-        error_page 408 =301 https://elsewhere.test/moved;
-        error_page 409 =308 /relative;
-        error_page 411 @named;
-        error_page 412 = @named;
-        error_page 413 =202 @named;
-        error_page 415 /missing.html;
-        error_page 416 /404.html?from=416;
-        error_page 500 502 503 504 /5xx.html;
-        error_page 429 /vars/$status/$uri;
-        error_page 307 /ok.html;
-        location = /c/402 { return 402; }
-        location = /c/403 { return 403; }
-        location = /c/405 { return 405; }
-        location = /c/406 { return 406; }
-        location = /c/407 { return 407; }
-        location = /c/408 { return 408; }
-        location = /c/409 { return 409; }
-        location = /c/410 { return 410; }
-        location = /c/411 { return 411; }
-        location = /c/412 { return 412; }
-        location = /c/413 { return 413; }
-        location = /c/415 { return 415; }
-        location = /c/416 { return 416; }
-        location = /c/429 { return 429; }
-        location = /c/500 { return 500; }
-        location = /c/502 { return 502; }
-        location = /c/503 { return 503; }
-        location = /c/307 { return 307 /x; }
-        location = /c/text { return 404 "own text"; }
-        location @named { return 200 "named $status $uri $args"; }
-        location /vars/ { return 200 "vars $uri"; }
-        location = /5xx.html { internal; }
-        location /see { return 200 "see $request_method"; }
-        "#,
-    )
-    .with_file("html/404.html", "not here")
-    .with_file("html/ok.html", "all is well")
-    .with_file("html/5xx.html", "broken");
+    let mut inside = PAGES.to_owned();
+    for status in STATUSES {
+        inside += &format!("location = /{status} {{ return {status}; }}\n");
+    }
+    let builder = Server::of_one(&inside)
+        .with_file("html/404.html", "not here")
+        .with_file("html/ok.html", "all is well")
+        .with_file("html/5xx.html", "broken");
+    let statuses = STATUSES.map(|status| Exchange::get(&format!("/{status}?q=1"), ""));
+    let none = |line: &str| Exchange::new(format!("{line}\r\nHost: x\r\n\r\n"));
     Differential::new(builder)
+        .with_exchanges(statuses)
         .with_exchanges(gets(&[
             "/none",
             "/none?x=y",
             "/404.html",
             "/5xx.html",
-            "/c/402",
-            "/c/403",
-            "/c/405",
-            "/c/406",
-            "/c/407",
-            "/c/408",
-            "/c/409",
-            "/c/410",
-            "/c/411?q=1",
-            "/c/412",
-            "/c/413",
-            "/c/415",
-            "/c/416",
-            "/c/429",
-            "/c/500",
-            "/c/502",
-            "/c/503",
-            "/c/307",
-            "/c/text",
+            "/307",
+            "/text",
         ]))
         .with_exchanges([
-            Exchange::new("HEAD /none HTTP/1.1\r\nHost: x\r\n\r\n"),
+            none("HEAD /none HTTP/1.1"),
+            none("GET /none HTTP/1.0"),
+            none("GET /\0 HTTP/1.1"),
             Exchange::new("POST /none HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"),
             Exchange::new("POST /ok.html HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"),
-            Exchange::new("GET /none HTTP/1.0\r\n\r\n"),
             Exchange::get("/none", "Range: bytes=0-2\r\n"),
-            Exchange::get(
-                "/none",
-                "If-Modified-Since: Mon, 01 Jan 2024 00:00:00 GMT\r\n",
-            ),
+            Exchange::get("/none", FRESH),
             Exchange::get("/none", "If-None-Match: *\r\n"),
-            Exchange::new("GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n"),
             Exchange::new("GET /x HTTP/1.1\r\n\r\n"),
         ])
         .run();

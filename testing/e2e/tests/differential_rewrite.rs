@@ -79,10 +79,7 @@ fn flags() {
 }
 
 /// Every test that `if` knows.
-#[test]
-fn conditions() {
-    let builder = Server::of_one(
-        r#"
+const CONDITIONS: &str = r#"
         location /file { root html; if (-f $document_root$arg_n) { return 200 file; } return 200 no; }
         location /dir { root html; if (-d $document_root$arg_n) { return 200 dir; } return 200 no; }
         location /exist { if (-e $document_root$arg_n) { return 200 exists; } return 200 no; }
@@ -106,10 +103,13 @@ fn conditions() {
         }
         location /quoted { if ($arg_v ~ "^a{2}$") { return 200 two; } return 200 no; }
         location /cookie { if ($http_cookie ~ "id=([^;]+)") { return 200 $1; } return 200 none; }
-        "#,
-    )
-    .with_file("html/f", "")
-    .with_file("html/d/x", "");
+        "#;
+
+#[test]
+fn conditions() {
+    let builder = Server::of_one(CONDITIONS)
+        .with_file("html/f", "")
+        .with_file("html/d/x", "");
     check(
         builder.clone(),
         &[

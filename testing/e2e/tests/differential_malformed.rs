@@ -1,0 +1,270 @@
+//! Bytes that are no request, or hardly one: refused as nginx refuses them, and taken where it
+//! takes them.
+//!
+//! What nginx has refused only since 1.22, Debian's version, is in `since_1_22`, with what 1.31
+//! answers.
+
+use harness::{Builder, Differential, Exchange, Server};
+
+fn builder() -> Builder {
+    // A body that never comes is not waited for.
+    Server::of_one(
+        r#"
+        client_header_timeout 1s;
+        client_header_buffer_size 256;
+        large_client_header_buffers 2 512;
+        lingering_timeout 100ms;
+        location / { return 200 "$request_method $uri?$args $host"; }
+        location /file { alias html/a.txt; }
+        "#,
+    )
+    .with_file("html/a.txt", "abc")
+}
+
+/// Each of `requests` on a connection of its own.
+#[track_caller]
+fn check<'a>(requests: impl IntoIterator<Item = &'a [u8]>) {
+    Differential::new(builder())
+        .with_exchanges(requests.into_iter().map(Exchange::new))
+        .run();
+}
+
+/// First lines; the field Host follows.
+const LINES: [&[u8]; 58] = [
+    b"\r\n\r\n",
+    b"\n\n",
+    b"\r\nGET / HTTP/1.1",
+    b"\n\nGET / HTTP/1.1",
+    b" GET / HTTP/1.1",
+    b"\tGET / HTTP/1.1",
+    b"GET  / HTTP/1.1",
+    b"GET /  HTTP/1.1",
+    b"GET / HTTP/1.1 ",
+    b"GET / HTTP/1.1  ",
+    b"GET\t/ HTTP/1.1",
+    b"GET /\tHTTP/1.1",
+    b"GET",
+    b"GET ",
+    b"GET /",
+    b"GET / ",
+    b"GET / HTTP",
+    b"GET / HTTP/",
+    b"GET / HTTP/1",
+    b"GET / HTTP/1.",
+    b"GET / HTTP/.1",
+    b"GET / HTTP/1.1x",
+    b"GET / HTTP/1.10",
+    b"GET / HTTP/1.01",
+    b"GET / HTTP/01.1",
+    b"GET / HTTP/11.1",
+    b"GET / HTTP/1,1",
+    b"GET / http/1.1",
+    b"GET / Http/1.1",
+    b"GET / HTTPS/1.1",
+    b"GET / HTTP/-1.1",
+    b"GET / HTTP/3.0",
+    b"GET / HTTP/1.1\rX",
+    b"GET / x HTTP/1.1",
+    b"GET /a b HTTP/1.1",
+    b"GET /a%zz HTTP/1.1",
+    b"GET /a% HTTP/1.1",
+    b"GET /a%4 HTTP/1.1",
+    b"GET /a%00b HTTP/1.1",
+    b"GET /?%00 HTTP/1.1",
+    b"GET /?%zz HTTP/1.1",
+    b"GET /\x01 HTTP/1.1",
+    b"GET /\x7f HTTP/1.1",
+    b"GET /\xff\xfe HTTP/1.1",
+    b"GET /\xc3\xa9 HTTP/1.1",
+    b"GET /? HTTP/1.1",
+    b"GET /#a HTTP/1.1",
+    b"GET /?a#b HTTP/1.1",
+    b"GET //// HTTP/1.1",
+    b"GET /../../ HTTP/1.1",
+    b"GET /%2e%2e/%2e%2e/ HTTP/1.1",
+    b"GET /.. HTTP/1.1",
+    b"GET \\ HTTP/1.1",
+    b"GET /\\..\\ HTTP/1.1",
+    b"GET http:/ HTTP/1.1",
+    b"GET ht_tp://x/ HTTP/1.1",
+    b"GET ://x/ HTTP/1.1",
+    b"GET http://x:y/ HTTP/1.1",
+];
+
+#[test]
+fn request_lines() {
+    let requests: Vec<Vec<u8>> = LINES
+        .iter()
+        .map(|line| [line, b"\r\nHost: h\r\n\r\n".as_slice()].concat())
+        .collect();
+    check(requests.iter().map(Vec::as_slice));
+}
+
+#[test]
+fn methods() {
+    let methods: [&[u8]; 12] = [
+        b"get",
+        b"Get",
+        b"G",
+        b"A_B",
+        b"A-B",
+        b"A1",
+        b"G\x00T",
+        b"G\xc3T",
+        b"GETGETGETGETGETGETGETGETGETGET",
+        b"(GET)",
+        b"PRI",
+        b"M-SEARCH",
+    ];
+    let requests: Vec<Vec<u8>> = methods
+        .iter()
+        .map(|method| [method, b" / HTTP/1.1\r\nHost: h\r\n\r\n".as_slice()].concat())
+        .collect();
+    check(requests.iter().map(Vec::as_slice));
+}
+
+#[test]
+fn fields() {
+    let fields: [&[u8]; 32] = [
+        b"",
+        b"X",
+        b"X\r\n",
+        b":\r\n",
+        b": x\r\n",
+        b"X:\r\n",
+        b"X: \r\n",
+        b"X:y\r\n",
+        b"X : y\r\n",
+        b" X: y\r\n",
+        b"X: y\r\n z\r\n",
+        b"X: y\r\n\tz\r\n",
+        b"X: y\n",
+        b"X: y\rZ: w\r\n",
+        b"X: a\x00b\r\n",
+        b"X\x00: a\r\n",
+        b"X: \x01\x7f\r\n",
+        b"X\xc3\xa9: a\r\n",
+        b"X: \xc3\xa9\r\n",
+        b"X_Y: a\r\n",
+        b"X.Y: a\r\n",
+        b"X Y: a\r\n",
+        b"X(Y): a\r\n",
+        b"X\x7f: a\r\n",
+        b"\x01: a\r\n",
+        b"X: y\r\r\n",
+        b"\rX: y\r\n",
+        b"Content-Length: 0\r\nContent-Length: 0\r\n",
+        b"User-Agent: a\r\nUser-Agent: b\r\n",
+        b"If-Modified-Since: a\r\nIf-Modified-Since: b\r\n",
+        b"Range: bytes=0-0\r\nRange: bytes=1-1\r\n",
+        b"Cookie: a=b\r\nCookie: c=d\r\n",
+    ];
+    let requests: Vec<Vec<u8>> = fields
+        .iter()
+        .map(|fields| {
+            [
+                b"GET /file HTTP/1.1\r\nHost: h\r\n".as_slice(),
+                fields,
+                b"\r\n",
+            ]
+            .concat()
+        })
+        .collect();
+    check(requests.iter().map(Vec::as_slice));
+}
+
+#[test]
+fn hosts() {
+    let hosts: [&[u8]; 18] = [
+        b"", b" ", b"h", b"h:80", b"h:", b"h/x", b"h x", b"h\x00", b"h\x01", b"..", b"h..x", b".h",
+        b"h.", b"h..", b"[::1]", b"[]", b"H_-", b"a, b",
+    ];
+    let requests: Vec<Vec<u8>> = hosts
+        .iter()
+        .map(|host| [b"GET / HTTP/1.1\r\nHost: ".as_slice(), host, b"\r\n\r\n"].concat())
+        .collect();
+    check(requests.iter().map(Vec::as_slice));
+    check([
+        b"GET / HTTP/1.1\r\n\r\n".as_slice(),
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
+    ]);
+}
+
+#[test]
+fn framings() {
+    let framings: [&str; 29] = [
+        "Content-Length: x\r\n\r\n",
+        "Content-Length: -1\r\n\r\n",
+        "Content-Length: +1\r\n\r\n",
+        "Content-Length: 1 \r\n\r\na",
+        "Content-Length: 1 1\r\n\r\na",
+        "Content-Length: 0x1\r\n\r\na",
+        "Content-Length: 1, 1\r\n\r\na",
+        "Content-Length:\r\n\r\n",
+        "Content-Length: 99999999999999999999\r\n\r\n",
+        "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: identity\r\n\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: Chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked \r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding:\r\n\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n1;a=b\r\nx\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n0001\r\nx\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\nx\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n-1\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n1 \r\nx\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n1\r\nxy\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n\r\n",
+        "Expect: something\r\n\r\n",
+    ];
+    let requests: Vec<String> = ["1.1", "1.0"]
+        .iter()
+        .flat_map(|version| {
+            framings.map(|rest| format!("POST / HTTP/{version}\r\nHost: h\r\n{rest}"))
+        })
+        .collect();
+    check(requests.iter().map(String::as_bytes));
+}
+
+/// Lines and fields around the sizes of the buffers.
+#[test]
+fn sizes() {
+    let long = |count: usize| "a".repeat(count);
+    let mut requests = Vec::new();
+    for size in [200, 240, 256, 300, 490, 500, 512, 600, 1100] {
+        requests.push(format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", long(size)));
+        requests.push(format!(
+            "GET / HTTP/1.1\r\nHost: h\r\nX: {}\r\n\r\n",
+            long(size)
+        ));
+        requests.push(format!(
+            "GET / HTTP/1.1\r\nHost: h\r\n{}: x\r\n\r\n",
+            long(size)
+        ));
+        let two = format!("X: {0}\r\nY: {0}\r\n", long(size));
+        requests.push(format!("GET / HTTP/1.1\r\nHost: h\r\n{two}\r\n"));
+        let many = format!("X: {0}\r\nY: {0}\r\nZ: {0}\r\n", long(size));
+        requests.push(format!("GET / HTTP/1.1\r\nHost: h\r\n{many}\r\n"));
+    }
+    check(requests.iter().map(String::as_bytes));
+}
+
+/// What became an error, or another one, between 1.22 and 1.31.
+#[test]
+fn since_1_22() {
+    let server = builder().start();
+    for host in ["h:x", "h:80:90", "[::1", "[::1]x"] {
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        assert_eq!(server.request(request).status, 400, "{host}");
+    }
+    let connect = server.request("CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n");
+    assert_eq!(connect.status, 405);
+}
