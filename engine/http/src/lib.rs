@@ -21,6 +21,7 @@ pub mod request;
 pub mod request_body;
 pub mod response;
 pub mod variable;
+pub mod subrequest;
 pub mod worker;
 
 pub use body::{Body, Chunk, FileRange, Source};

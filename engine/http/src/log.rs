@@ -15,6 +15,12 @@ impl Request {
             text += &format!(", server: {}", String::from_utf8_lossy(self.server.name()));
             if !self.line().is_empty() {
                 text += &format!(", request: \"{}\"", String::from_utf8_lossy(self.line()));
+                if self.is_subrequest {
+                    text += &format!(", subrequest: \"{}\"", String::from_utf8_lossy(&self.uri));
+                }
+            }
+            if let Some(upstream) = crate::gateway::record::log_context(self) {
+                text += &upstream;
             }
             if let Some(host) = self.header(Known::Host) {
                 text += &format!(", host: \"{}\"", String::from_utf8_lossy(host));

@@ -167,12 +167,14 @@ pub enum Stage {
     Headers,
     /// `userid`.
     Identity,
-    /// Text is edited: `sub_filter`, `addition`, SSI.
-    Edit,
     /// Compressed bodies are opened for clients that cannot.
     Decode,
+    /// Text is edited: `sub_filter`.
+    Edit,
     /// Character sets.
     Charset,
+    /// Other responses are put in, each with its own filters behind it: SSI, `addition`.
+    Include,
     /// Bodies are compressed.
     Encode,
     /// Parts are cut out: byte ranges.

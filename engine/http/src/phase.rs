@@ -80,6 +80,17 @@ pub async fn serve(request: &mut Request) -> Result<Response, Abort> {
     Ok(response)
 }
 
+/// Makes the response of a subrequest, filters applied: whoever may read the main request may
+/// read what it is made of, so nobody is asked again.
+///
+/// # Errors
+///
+/// As [`serve`].
+pub(crate) async fn serve_nested(request: &mut Request) -> Result<Response, Abort> {
+    let response = answer(request, Step::ServerRewrite, None).await?;
+    filtered(request, response).await
+}
+
 /// The response for a request that was refused before its phases: `status` with its error
 /// page or the built-in one.
 ///

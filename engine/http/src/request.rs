@@ -3,6 +3,7 @@
 use crate::config::generation::{Generation, Location, Server};
 use crate::connection::Connection;
 use crate::request_body::{Incoming, ReceivedBody};
+use crate::subrequest::Family;
 use crate::variable::Kept;
 use base64::Engine as _;
 use engine::pattern::{Groups, Pattern};
@@ -10,7 +11,7 @@ use engine::variable::{Lookup, VariableId};
 use http1::{Known, Method, Version};
 use runtime::Millis;
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -25,11 +26,14 @@ const CREDENTIALS: base64::engine::GeneralPurpose = base64::engine::GeneralPurpo
 /// How often a request may be sent to another URI before that is a cycle.
 const REDIRECTS_MAX: u8 = 10;
 
+/// How deep subrequests may be within one another.
+const SUBREQUESTS_MAX: u8 = 50;
+
 /// How many variables may be computed for the sake of one another before that is a cycle.
 const VARIABLE_DEPTH_MAX: u8 = 100;
 
 /// The head as received: bytes, and where the parts are in them.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct RequestHead {
     /// The bytes of request line and fields.
     pub buf: Vec<u8>,
@@ -72,12 +76,16 @@ pub struct Request {
     /// The status that an error page stands for.
     pub error_status: Option<u16>,
     /// Whether an error page is being made, which must not lead to another one unless
+    /// What it shares with the requests made for the same main request.
+    pub(crate) family: OnceCell<Rc<Family>>,
+    /// Subrequests that may still be within one another.
+    pub(crate) nesting_left: u8,
     /// `recursive_error_pages` says so.
     pub in_error_page: bool,
     /// The body still to come over the wire.
     pub incoming: Incoming,
     /// The body as read by [`Request::read_body`].
-    pub body: Option<ReceivedBody>,
+    pub body: Option<Rc<ReceivedBody>>,
     /// What was sent.
     pub sent: Sent,
     /// When its first byte was read.
@@ -99,7 +107,8 @@ pub struct Request {
     /// One more than may follow; 0 once there was one too many.
     redirects_left: u8,
     captures: RefCell<Captures>,
-    kept: RefCell<Vec<Kept>>,
+    /// Made when the first value is kept, and shared with subrequests.
+    kept: OnceCell<Rc<RefCell<Vec<Kept>>>>,
     variable_depth: Cell<u8>,
     state: Vec<Option<Box<dyn Any>>>,
 }
@@ -131,7 +140,7 @@ impl Drop for Depth<'_> {
 }
 
 /// The last match of a regular expression.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Captures {
     subject: Vec<u8>,
     groups: Groups,
@@ -165,6 +174,8 @@ impl Request {
             sent: Sent::default(),
             started,
             limit_rate: None,
+            family: OnceCell::new(),
+            nesting_left: SUBREQUESTS_MAX,
             limit_rate_after: None,
             keep_alive: Cell::new(false),
             user: None,
@@ -173,7 +184,7 @@ impl Request {
             random_id: std::cell::OnceCell::new(),
             redirects_left: REDIRECTS_MAX + 1,
             captures: RefCell::default(),
-            kept: RefCell::default(),
+            kept: OnceCell::new(),
             variable_depth: Cell::new(0),
             state: Vec::new(),
         }
@@ -187,6 +198,57 @@ impl Request {
             .fields
             .iter()
             .find(|field| field.known == known)?;
+    /// A request for whatever the caller says, made for this one: it shares the head, the body
+    /// as far as it was read, and the values of variables.
+    pub(crate) fn nested(&self) -> Self {
+        let head = self.head.clone();
+        let mut nested = Self::new(Rc::clone(&self.connection), Rc::clone(&self.server), head);
+        nested.generation = Rc::clone(&self.generation);
+        nested.location = Rc::clone(&self.server.root);
+        nested.uri_is_original = false;
+        nested.host.clone_from(&self.host);
+        nested.host_port = self.host_port;
+        nested.family = OnceCell::from(Rc::clone(self.family()));
+        nested.nesting_left = self.nesting_left.saturating_sub(1);
+        nested.body.clone_from(&self.body);
+        nested.keep_alive = self.keep_alive.clone();
+        nested.user.clone_from(&self.user);
+        nested.real_peer = self.real_peer;
+        nested.random_id = OnceCell::from(*self.random_id());
+        nested.kept = OnceCell::from(Rc::clone(self.kept.get_or_init(Rc::default)));
+        nested
+    }
+
+    /// The same request as it is now, for what goes on while its response is sent. What modules
+    /// remember of it is not in there.
+    pub fn snapshot(&self) -> Self {
+        let mut same = self.nested();
+        same.location = Rc::clone(&self.location);
+        same.method = self.method;
+        same.uri.clone_from(&self.uri);
+        same.args.clone_from(&self.args);
+        same.uri_is_original = self.uri_is_original;
+        same.uri_follows_alias = self.uri_follows_alias;
+        same.is_internal = self.is_internal;
+        same.is_subrequest = self.is_subrequest;
+        same.nesting_left = self.nesting_left;
+        same.error_status = self.error_status;
+        same.sent = self.sent.clone();
+        same.started = self.started;
+        same.captures = self.captures.clone();
+        same
+    }
+
+    /// What it shares with the requests made for the same main request.
+    pub(crate) fn family(&self) -> &Rc<Family> {
+        self.family.get_or_init(Rc::default)
+    }
+
+    /// The number of `$request_id`.
+    pub(crate) fn random_id(&self) -> &[u8; 16] {
+        self.random_id.get_or_init(sys::random::bytes::<16>)
+    }
+
         Some(field.value.of(&self.head.buf))
     }
 
@@ -226,7 +288,7 @@ impl Request {
 
     /// Whether only the head of the response is wanted.
     pub fn is_head(&self) -> bool {
-        self.head.parsed.method == Method::Head
+        self.head.parsed.method == Method::Head && !self.is_subrequest
     }
 
     /// The host for redirects and `$host`: what the client named, else the server's name.
@@ -295,7 +357,7 @@ impl Request {
 
     /// The value kept for a variable, if one is.
     pub(crate) fn kept(&self, id: VariableId) -> Option<Kept> {
-        match self.kept.borrow().get(id.index()) {
+        match self.kept.get()?.borrow().get(id.index()) {
             None | Some(Kept::Unknown) => None,
             Some(kept) => Some(kept.clone()),
         }
@@ -303,7 +365,7 @@ impl Request {
 
     /// Keeps a variable's value for the rest of the request.
     pub(crate) fn keep(&self, id: VariableId, value: Kept) {
-        let mut kept = self.kept.borrow_mut();
+        let mut kept = self.kept.get_or_init(Rc::default).borrow_mut();
         if kept.len() <= id.index() {
             kept.resize(self.generation.variables.len(), Kept::Unknown);
         }
@@ -323,7 +385,9 @@ impl Request {
 
     /// Forgets a kept value, so that the variable is computed again.
     pub fn forget(&self, id: VariableId) {
-        if let Some(slot) = self.kept.borrow_mut().get_mut(id.index()) {
+        if let Some(kept) = self.kept.get()
+            && let Some(slot) = kept.borrow_mut().get_mut(id.index())
+        {
             *slot = Kept::Unknown;
         }
     }

@@ -186,7 +186,7 @@ impl Request {
             }
             data.clear();
         }
-        self.body = Some(body);
+        self.body = Some(Rc::new(body));
         Ok(())
     }
 

@@ -203,7 +203,7 @@ fn unanswered_status(error: &Error) -> u16 {
 }
 
 /// Runs the log phase.
-pub(super) fn log(request: &mut Request) {
+pub(crate) fn log(request: &mut Request) {
     let location = Rc::clone(&request.location);
     for handler in location.pipeline.handlers(Phase::Log) {
         if let Run::Now(run) = handler

@@ -435,7 +435,7 @@ fn request_body(request: &Request, out: &mut Vec<u8>) -> bool {
 
 /// 16 random bytes in hexadecimal, the same for the whole request.
 fn request_id(request: &Request, out: &mut Vec<u8>) -> bool {
-    let id = request.random_id.get_or_init(sys::random::bytes::<16>);
+    let id = request.random_id();
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for byte in id {
         out.push(DIGITS[usize::from(byte >> 4)]);
