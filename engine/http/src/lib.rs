@@ -20,8 +20,8 @@ pub mod redirect;
 pub mod request;
 pub mod request_body;
 pub mod response;
-pub mod variable;
 pub mod subrequest;
+pub mod variable;
 pub mod worker;
 
 pub use body::{Body, Chunk, FileRange, Source};

@@ -73,13 +73,13 @@ pub struct Request {
     pub is_internal: bool,
     /// Whether this is a subrequest.
     pub is_subrequest: bool,
-    /// The status that an error page stands for.
-    pub error_status: Option<u16>,
-    /// Whether an error page is being made, which must not lead to another one unless
     /// What it shares with the requests made for the same main request.
     pub(crate) family: OnceCell<Rc<Family>>,
     /// Subrequests that may still be within one another.
     pub(crate) nesting_left: u8,
+    /// The status that an error page stands for.
+    pub error_status: Option<u16>,
+    /// Whether an error page is being made, which must not lead to another one unless
     /// `recursive_error_pages` says so.
     pub in_error_page: bool,
     /// The body still to come over the wire.
@@ -167,6 +167,8 @@ impl Request {
             host_port: None,
             is_internal: false,
             is_subrequest: false,
+            family: OnceCell::new(),
+            nesting_left: SUBREQUESTS_MAX,
             error_status: None,
             in_error_page: false,
             incoming: Incoming::default(),
@@ -174,8 +176,6 @@ impl Request {
             sent: Sent::default(),
             started,
             limit_rate: None,
-            family: OnceCell::new(),
-            nesting_left: SUBREQUESTS_MAX,
             limit_rate_after: None,
             keep_alive: Cell::new(false),
             user: None,
@@ -190,14 +190,6 @@ impl Request {
         }
     }
 
-    /// The first value of a field that the parser knows.
-    pub fn header(&self, known: Known) -> Option<&[u8]> {
-        let field = self
-            .head
-            .parsed
-            .fields
-            .iter()
-            .find(|field| field.known == known)?;
     /// A request for whatever the caller says, made for this one: it shares the head, the body
     /// as far as it was read, and the values of variables.
     pub(crate) fn nested(&self) -> Self {
@@ -249,6 +241,14 @@ impl Request {
         self.random_id.get_or_init(sys::random::bytes::<16>)
     }
 
+    /// The first value of a field that the parser knows.
+    pub fn header(&self, known: Known) -> Option<&[u8]> {
+        let field = self
+            .head
+            .parsed
+            .fields
+            .iter()
+            .find(|field| field.known == known)?;
         Some(field.value.of(&self.head.buf))
     }
 
