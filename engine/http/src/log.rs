@@ -11,7 +11,7 @@ impl Request {
     pub fn log(&self, level: Level, message: &str) {
         let logger = ERROR_LOG.of(&self.location.settings).logs.logger();
         self.connection.write_log(logger, level, message, || {
-            let mut text = format!(", client: {}", self.connection.peer.host());
+            let mut text = format!(", client: {}", self.remote_addr().host());
             text += &format!(", server: {}", String::from_utf8_lossy(self.server.name()));
             if !self.line().is_empty() {
                 text += &format!(", request: \"{}\"", String::from_utf8_lossy(self.line()));

@@ -103,15 +103,19 @@ pub struct Request {
     /// The client's address where it is not the connection's (`realip`).
     pub real_peer: Option<sys::socket::PeerAddr>,
     /// `$request_id`, made at its first use.
-    pub(crate) random_id: std::cell::OnceCell<[u8; 16]>,
+    pub(crate) random_id: OnceCell<[u8; 16]>,
     /// One more than may follow; 0 once there was one too many.
     redirects_left: u8,
     captures: RefCell<Captures>,
     /// Made when the first value is kept, and shared with subrequests.
     kept: OnceCell<Rc<RefCell<Vec<Kept>>>>,
     variable_depth: Cell<u8>,
-    state: Vec<Option<Box<dyn Any>>>,
+    /// One entry a slot, made when the first of them is filled.
+    state: OnceCell<StateEntries>,
 }
+
+/// What modules remember, one entry a slot.
+type StateEntries = Box<[OnceCell<Box<dyn Any>>]>;
 
 /// What was sent of the response, for logs.
 #[derive(Clone, Debug, Default)]
@@ -181,12 +185,12 @@ impl Request {
             user: None,
             extra_fields: Vec::new(),
             real_peer: None,
-            random_id: std::cell::OnceCell::new(),
+            random_id: OnceCell::new(),
             redirects_left: REDIRECTS_MAX + 1,
             captures: RefCell::default(),
             kept: OnceCell::new(),
             variable_depth: Cell::new(0),
-            state: Vec::new(),
+            state: OnceCell::new(),
         }
     }
 
@@ -406,11 +410,20 @@ impl Request {
         self.write_variable(id, &mut out).then_some(out)
     }
 
+    fn state_entries(&self) -> &[OnceCell<Box<dyn Any>>] {
+        let empty = || OnceCell::new();
+        self.state.get_or_init(|| {
+            std::iter::repeat_with(empty)
+                .take(self.generation.state_count())
+                .collect()
+        })
+    }
+
     /// Forgets what modules remember, but for what outlives redirections.
     pub(crate) fn clear_state(&mut self) {
-        for (index, entry) in self.state.iter_mut().enumerate() {
+        for (index, entry) in self.state.get_mut().into_iter().flatten().enumerate() {
             if !self.generation.keeps_state(index) {
-                *entry = None;
+                entry.take();
             }
         }
     }
@@ -463,38 +476,42 @@ impl<T: 'static> RequestSlot<T> {
 
     /// What is remembered.
     pub fn get<'r>(&self, request: &'r Request) -> Option<&'r T> {
-        request
-            .state
-            .get(self.index.load(Ordering::Relaxed))?
-            .as_ref()?
-            .downcast_ref()
+        let entry = request.state.get()?.get(self.index())?;
+        entry.get()?.downcast_ref()
     }
 
     /// What is remembered, to be changed.
     pub fn get_mut<'r>(&self, request: &'r mut Request) -> Option<&'r mut T> {
-        request
-            .state
-            .get_mut(self.index.load(Ordering::Relaxed))?
-            .as_mut()?
-            .downcast_mut()
+        let entry = request.state.get_mut()?.get_mut(self.index())?;
+        entry.get_mut()?.downcast_mut()
+    }
+
+    /// What is remembered; if nothing is, what `make` makes from now on. For getters of
+    /// variables, which must not change the request otherwise.
+    pub fn get_or_init<'r>(&self, request: &'r Request, make: impl FnOnce() -> T) -> &'r T {
+        let entry = &request.state_entries()[self.index()];
+        entry
+            .get_or_init(|| Box::new(make()))
+            .downcast_ref()
+            .expect("an index belongs to one slot, whose type made the entry")
     }
 
     /// Remembers `value` instead of what was.
     pub fn set(&self, request: &mut Request, value: T) {
-        let index = self.index.load(Ordering::Relaxed);
-        if request.state.len() <= index {
-            request.state.resize_with(index + 1, || None);
+        request.state_entries();
+        if let Some(entries) = request.state.get_mut() {
+            entries[self.index()] = OnceCell::from(Box::new(value) as Box<dyn Any>);
         }
-        request.state[index] = Some(Box::new(value));
     }
 
     /// Forgets, and gives what was remembered.
     pub fn take(&self, request: &mut Request) -> Option<T> {
-        let entry = request
-            .state
-            .get_mut(self.index.load(Ordering::Relaxed))?
-            .take()?;
-        entry.downcast().ok().map(|value| *value)
+        let entry = request.state.get_mut()?.get_mut(self.index())?;
+        entry.take()?.downcast().ok().map(|value| *value)
+    }
+
+    fn index(&self) -> usize {
+        self.index.load(Ordering::Relaxed)
     }
 }
 

@@ -12,7 +12,9 @@ pub struct Variable {
     /// Its name, without `$`; with a trailing `_` for a family (`http_`).
     pub name: &'static str,
     get: Getter,
-    /// How `set $name value` changes the request; variables without it cannot be set.
+    /// Whether directives such as `set` may give it another value.
+    is_changeable: bool,
+    /// How `set $name value` changes the request; without it the value is kept instead.
     set: Option<fn(&mut Request, &[u8])>,
 }
 
@@ -28,6 +30,7 @@ impl Variable {
         Self {
             name,
             get: Getter::Plain(get),
+            is_changeable: false,
             set: None,
         }
     }
@@ -40,6 +43,7 @@ impl Variable {
         Self {
             name,
             get: Getter::Family(get),
+            is_changeable: false,
             set: None,
         }
     }
@@ -53,7 +57,16 @@ impl Variable {
         Self {
             name,
             get: Getter::Plain(get),
+            is_changeable: true,
             set: Some(set),
+        }
+    }
+
+    /// A variable that `set`, `map` and their like may define anew.
+    pub const fn replaceable(name: &'static str, get: fn(&Request, &mut Vec<u8>) -> bool) -> Self {
+        Self {
+            is_changeable: true,
+            ..Self::new(name, get)
         }
     }
 
@@ -62,9 +75,9 @@ impl Variable {
         matches!(self.get, Getter::Family(_))
     }
 
-    /// Whether `set` may change it.
+    /// Whether `set` and its like may change it.
     pub fn is_changeable(&self) -> bool {
-        self.set.is_some()
+        self.is_changeable
     }
 }
 

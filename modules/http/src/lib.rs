@@ -5,6 +5,7 @@ mod access;
 mod access_log;
 mod auth_basic;
 mod autoindex;
+mod browser;
 mod charset;
 mod dav;
 mod empty_gif;
@@ -21,7 +22,10 @@ mod not_modified;
 mod open_files;
 mod random_index;
 mod range;
+mod realip;
+mod referer;
 mod rewrite;
+mod secure_link;
 mod split_clients;
 mod static_files;
 mod status_page;
@@ -30,6 +34,7 @@ mod symlinks;
 #[cfg(test)]
 mod testing;
 mod try_files;
+mod userid;
 
 use http::Module;
 
@@ -45,6 +50,11 @@ pub static MODULES: &[&Module] = &[
     &map::MODULE,
     &geo::MODULE,
     &split_clients::MODULE,
+    &referer::MODULE,
+    &secure_link::MODULE,
+    &browser::MODULE,
+    // Who the client is, before anything is judged by it.
+    &realip::MODULE,
     // The URI, and with it the location, is settled before anything is judged by it.
     &rewrite::MODULE,
     // Access: the cheapest question first.
@@ -67,6 +77,7 @@ pub static MODULES: &[&Module] = &[
     // Filters, in the order of their stages.
     &not_modified::MODULE,
     &headers::MODULE,
+    &userid::MODULE,
     &charset::MODULE,
     &range::MODULE,
     // After the response.

@@ -36,6 +36,11 @@ impl Generation {
         &self.levels
     }
 
+    /// How many request slots there are.
+    pub(crate) fn state_count(&self) -> usize {
+        self.kept_state.len()
+    }
+
     /// Whether request slot `index` outlives redirections.
     pub fn keeps_state(&self, index: usize) -> bool {
         self.kept_state.get(index).copied().unwrap_or(false)

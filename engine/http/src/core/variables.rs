@@ -32,7 +32,7 @@ const VARIABLES: &[Variable] = &[
     }),
     Variable::new("connection_time", connection_time),
     Variable::new("content_length", content_length),
-    Variable::new("content_type", |r, out| known(r, Known::ContentType, out)),
+    Variable::new("content_type", |r, out| field(r, b"content_type", out)),
     Variable::family("cookie_", cookie),
     Variable::new("document_root", |r, out| {
         text(out, files::document_root(r).as_os_str().as_bytes())
@@ -97,7 +97,8 @@ const VARIABLES: &[Variable] = &[
     }),
     Variable::new("remote_addr", remote_addr),
     Variable::new("remote_port", |r, out| {
-        r.remote_addr().port().is_none_or(|port| print(out, port))
+        let port = r.remote_addr().port().filter(|port| *port > 0);
+        port.is_none_or(|port| print(out, port))
     }),
     Variable::new("remote_user", remote_user),
     Variable::new("request", |r, out| some(out, r.line())),
@@ -128,8 +129,9 @@ const VARIABLES: &[Variable] = &[
     Variable::new("scheme", |r, out| text(out, r.connection.scheme())),
     Variable::family("sent_http_", sent_field),
     Variable::family("sent_trailer_", sent_trailer),
-    Variable::new("server_addr", |r, out| {
-        text(out, r.connection.local_host().as_bytes())
+    Variable::new("server_addr", |r, out| match r.connection.local_addr() {
+        Some(addr) => text(out, addr.ip().to_string().as_bytes()),
+        None => text(out, r.connection.local_host().as_bytes()),
     }),
     Variable::new("server_name", |r, out| text(out, r.server.name())),
     Variable::new("server_port", |r, out| match r.connection.local_port() {
