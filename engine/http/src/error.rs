@@ -1,5 +1,7 @@
 //! Why a request was not served, sorted by who can do something about it.
 
+pub use runtime::log::os_error;
+
 use runtime::log::Level;
 use std::io;
 
@@ -23,6 +25,13 @@ pub enum Error {
     /// The configuration asks for what cannot be done: a header with a line break in it, a
     /// redirection cycle.
     Operator {
+        /// What the error log says.
+        reason: String,
+    },
+    /// A server that the request was handed to failed.
+    Upstream {
+        /// What the client is told, if it is not too late.
+        status: u16,
         /// What the error log says.
         reason: String,
     },
@@ -54,6 +63,14 @@ impl Error {
         }
     }
 
+    /// The failure of a server that the request was handed to.
+    pub fn upstream(status: u16, reason: impl Into<String>) -> Self {
+        Self::Upstream {
+            status,
+            reason: reason.into(),
+        }
+    }
+
     /// The operator's mistake.
     pub fn operator(reason: impl Into<String>) -> Self {
         Self::Operator {
@@ -72,7 +89,7 @@ impl Error {
     /// What the client is told, or `None` when it cannot be told anything.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Client { status, .. } => Some(*status),
+            Self::Client { status, .. } | Self::Upstream { status, .. } => Some(*status),
             Self::Resource { .. } | Self::Operator { .. } => Some(500),
             Self::Aborted(Abort::TimedOut) => Some(408),
             Self::Aborted(_) => None,
@@ -83,7 +100,7 @@ impl Error {
     pub fn level(&self) -> Level {
         match self {
             Self::Client { .. } | Self::Aborted(_) => Level::Info,
-            Self::Operator { .. } => Level::Error,
+            Self::Operator { .. } | Self::Upstream { .. } => Level::Error,
             Self::Resource { .. } => Level::Crit,
         }
     }
@@ -92,7 +109,9 @@ impl Error {
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Client { reason, .. } | Self::Operator { reason } => f.write_str(reason),
+            Self::Client { reason, .. }
+            | Self::Upstream { reason, .. }
+            | Self::Operator { reason } => f.write_str(reason),
             Self::Resource { doing, source } => write!(f, "{doing} ({})", os_error(source)),
             Self::Aborted(Abort::ClientLeft) => f.write_str("client closed connection"),
             Self::Aborted(Abort::TimedOut) => f.write_str("client timed out"),
@@ -120,17 +139,5 @@ impl From<io::Error> for Error {
             io::ErrorKind::ConnectionAborted => Abort::Evicted,
             _ => Abort::ClientLeft,
         })
-    }
-}
-
-/// A system error as nginx's log writes it: `2: No such file or directory`.
-pub fn os_error(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(code) => {
-            let text = error.to_string();
-            let text = text.split(" (os error").next().unwrap_or_default();
-            format!("{code}: {text}")
-        }
-        None => error.to_string(),
     }
 }

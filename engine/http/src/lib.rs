@@ -12,6 +12,7 @@ pub mod connection;
 pub mod core;
 pub mod error;
 pub mod error_page;
+pub mod gateway;
 pub mod in_memory;
 pub mod log;
 pub mod module;

@@ -275,6 +275,7 @@ async fn delay_refusal(request: &Request, millis: u64) {
 fn locate(request: &mut Request) -> Result<Flow, Error> {
     let server = Rc::clone(&request.server);
     request.location = Rc::clone(&server.root);
+    request.location_matches_uri = true;
     find_location(request);
     let location = Rc::clone(&request.location);
     let structure = METHODS.of(&location.settings);

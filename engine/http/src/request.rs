@@ -3,6 +3,7 @@
 use crate::config::generation::{Generation, Location, Server};
 use crate::connection::Connection;
 use crate::request_body::{Incoming, ReceivedBody};
+use crate::response::ResponseHead;
 use crate::subrequest::Family;
 use crate::variable::Kept;
 use base64::Engine as _;
@@ -62,6 +63,9 @@ pub struct Request {
     /// Whether the URI was not changed since it was received, so that redirects can reuse
     /// what the client sent.
     pub uri_is_original: bool,
+    /// Whether the location was found by the URI as it is now, so that a gateway can put its
+    /// own in the place of the location's part.
+    pub location_matches_uri: bool,
     /// Whether an `alias` of a pattern is a folder in which the URI names a file, as it is
     /// once `try_files` has found one there.
     pub uri_follows_alias: bool,
@@ -100,6 +104,8 @@ pub struct Request {
     pub user: Option<Vec<u8>>,
     /// Fields for the response whatever it becomes: `WWW-Authenticate` beside an error page.
     pub extra_fields: Vec<(crate::Bytes, crate::Bytes)>,
+    /// What takes the connection over once the response's head was sent.
+    pub tunnel: Option<crate::gateway::Tunnel>,
     /// The client's address where it is not the connection's (`realip`).
     pub real_peer: Option<sys::socket::PeerAddr>,
     /// `$request_id`, made at its first use.
@@ -129,7 +135,7 @@ pub struct Sent {
     /// Bytes of the head.
     pub header_bytes: u64,
     /// The head as filters left it.
-    pub head: Option<Box<crate::response::ResponseHead>>,
+    pub head: Option<Box<ResponseHead>>,
     /// Whether the body was complete.
     pub is_complete: bool,
 }
@@ -166,6 +172,7 @@ impl Request {
             uri: Vec::new(),
             args: Vec::new(),
             uri_is_original: true,
+            location_matches_uri: true,
             uri_follows_alias: false,
             host: Vec::new(),
             host_port: None,
@@ -184,6 +191,7 @@ impl Request {
             keep_alive: Cell::new(false),
             user: None,
             extra_fields: Vec::new(),
+            tunnel: None,
             real_peer: None,
             random_id: OnceCell::new(),
             redirects_left: REDIRECTS_MAX + 1,
@@ -307,6 +315,18 @@ impl Request {
     /// Moves the request to another level, such as the block of an `if` that was true.
     pub fn enter(&mut self, level: u32) {
         self.location = Rc::clone(self.generation.level(level));
+    }
+
+    /// Calls `read` while `head` can be asked for as what was sent: filters that evaluate
+    /// `$sent_http_...` run before anything was.
+    pub fn with_head<T>(&mut self, head: &mut ResponseHead, read: impl FnOnce(&Self) -> T) -> T {
+        let lent = std::mem::take(head);
+        let before = self.sent.head.replace(Box::new(lent));
+        let value = read(self);
+        if let Some(lent) = std::mem::replace(&mut self.sent.head, before) {
+            *head = *lent;
+        }
+        value
     }
 
     /// Counts one more redirection.

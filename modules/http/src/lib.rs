@@ -3,7 +3,9 @@
 
 mod access;
 mod access_log;
+mod addition;
 mod auth_basic;
+mod auth_request;
 mod autoindex;
 mod browser;
 mod charset;
@@ -20,6 +22,7 @@ mod map;
 mod media_types;
 mod not_modified;
 mod open_files;
+mod proxy;
 mod random_index;
 mod range;
 mod realip;
@@ -34,6 +37,7 @@ mod symlinks;
 #[cfg(test)]
 mod testing;
 mod try_files;
+mod upstream;
 mod userid;
 
 use http::Module;
@@ -46,6 +50,14 @@ pub mod pure {
 /// Every module. Within one phase, and within one stage of filters, this is the order in
 /// which they run; everywhere else the order means nothing.
 pub static MODULES: &[&Module] = &[
+    // Groups are complete before anybody looks for one by its name.
+    &upstream::MODULE,
+    &upstream::HASH,
+    &upstream::IP_HASH,
+    &upstream::LEAST_CONN,
+    &upstream::RANDOM,
+    &upstream::KEEPALIVE,
+    &upstream::ZONE,
     // Variables by directive: nothing of them runs on its own.
     &map::MODULE,
     &geo::MODULE,
@@ -60,12 +72,14 @@ pub static MODULES: &[&Module] = &[
     // Access: the cheapest question first.
     &access::MODULE,
     &auth_basic::MODULE,
+    &auth_request::MODULE,
     // Before content: which of several files it is.
     &try_files::MODULE,
     // Directives that make a location's content their own: whatever it is, they answer it.
     &stub_status::MODULE,
     &status_page::MODULE,
     &empty_gif::MODULE,
+    &proxy::MODULE,
     // Whoever maps a URI to something more special than a file comes first: of a folder a file
     // of it, and a list of them only when no file stands for it.
     &random_index::MODULE,
@@ -79,6 +93,7 @@ pub static MODULES: &[&Module] = &[
     &headers::MODULE,
     &userid::MODULE,
     &charset::MODULE,
+    &addition::MODULE,
     &range::MODULE,
     // After the response.
     &access_log::MODULE,

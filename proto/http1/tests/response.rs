@@ -48,7 +48,7 @@ fn read(wire: &str, to_head: bool) -> String {
 fn describe(bad: BadResponse, wire: &[u8]) -> String {
     let mut out = Vec::new();
     bad.describe(wire, &mut out);
-    String::from_utf8(out).unwrap()
+    String::from_utf8(out).expect("text")
 }
 
 #[track_caller]

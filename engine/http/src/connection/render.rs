@@ -39,6 +39,8 @@ pub fn render(
     }
     let location = &request.location.settings;
     match &head.server {
+        // A gateway passes what the other server said of itself, be it nothing.
+        Some(server) if server.is_empty() => {}
         Some(server) => field(out, b"Server", server)?,
         None => {
             if let Some(name) = server_field(&RESPOND.of(location).server_tokens, request) {
@@ -47,6 +49,7 @@ pub fn render(
         }
     }
     match &head.date {
+        Some(date) if date.is_empty() => {}
         Some(date) => field(out, b"Date", date)?,
         None => line(
             out,

@@ -26,4 +26,5 @@ pub static MODULES: &[&Module] = &[
     &redirects::MODULE,
     &error_log::MODULE,
     &variables::MODULE,
+    &crate::gateway::MODULE,
 ];

@@ -112,6 +112,7 @@ impl Rewrite {
         }
         request.is_internal = true;
         request.uri_is_original = false;
+        request.location_matches_uri = false;
         run.escapes_captures = false;
         match &self.target {
             Target::Uri { path, args, then } => {

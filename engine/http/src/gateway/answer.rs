@@ -1,0 +1,190 @@
+//! What becomes of a peer's answer: another URI, an error page, a tunnel, or a response.
+
+use super::codec::{Codec, UpstreamHead};
+use super::conversation::{Call, Claim};
+use super::exchange::Received;
+use super::head;
+use super::pool::PeerStream;
+use super::read_ahead::{self, ReadAhead};
+use super::record::{Record, records};
+use super::relay::{Relay, Watched};
+use super::settings::ignore;
+use super::tunnel;
+use crate::body::Body;
+use crate::bytes::Bytes;
+use crate::core::respond::RESPOND;
+use crate::error::Error;
+use crate::module::Flow;
+use crate::redirect;
+use crate::request::Request;
+use crate::response::{Response, ResponseHead};
+use http1::{Known, Method, ResponseName};
+use std::rc::Rc;
+
+/// A response whose head was read.
+pub(super) struct Answer {
+    pub(super) peer: PeerStream,
+    pub(super) received: Received,
+}
+
+/// Makes of `answer` what the configuration and the answer itself say.
+pub(super) fn give<C: Codec>(
+    request: &mut Request,
+    call: Call<C>,
+    claim: Claim,
+    record: Rc<Record>,
+    answer: Answer,
+) -> Result<Flow, Error> {
+    let Answer { peer, received } = answer;
+    let Received {
+        head,
+        input,
+        consumed,
+        is_sent,
+    } = received;
+    let mut relay = Relay::new(&call, claim, record, peer, request);
+    relay.keep_alive = head.keep_alive && is_sent;
+    if head.status == 101 && request.header(Known::Upgrade).is_some() {
+        let response = head::response(request, &call, &head)?;
+        remember(request, head);
+        let early = input.get(consumed..).unwrap_or_default().to_vec();
+        return Ok(tunnel::open(request, response, relay, early));
+    }
+    let redirected = redirected(request, &call, &head);
+    if let Some(flow) = redirected {
+        if !head.has_body && input.len() == consumed {
+            relay.complete();
+        }
+        remember(request, head);
+        return Ok(flow);
+    }
+    let wants_buffering = head::wants_buffering(&call.settings, &head);
+    let response = head::response(request, &call, &head)?;
+    let body = body(
+        request,
+        call,
+        relay,
+        &head,
+        (input, consumed),
+        wants_buffering,
+    );
+    remember(request, head);
+    Ok(Flow::respond(Response {
+        head: Box::new(response),
+        body: body?,
+    }))
+}
+
+/// Keeps the head for variables.
+fn remember(request: &mut Request, head: Box<UpstreamHead>) {
+    records(request).head = Some(head);
+}
+
+/// The body: at once where all of it is here, else as it comes.
+fn body<C: Codec>(
+    request: &mut Request,
+    call: Call<C>,
+    mut relay: Relay<C>,
+    head: &UpstreamHead,
+    (input, consumed): (Vec<u8>, usize),
+    wants_buffering: bool,
+) -> Result<Body, Error> {
+    if !head.has_body {
+        // Bytes that belong to no response make the connection worthless.
+        if input.len() == consumed {
+            relay.complete();
+        }
+        return Ok(Body::Empty);
+    }
+    let rest = input.len() - consumed;
+    if let (Some(start), Some(length)) = (head.body_start, head.length)
+        && length == rest as u64
+    {
+        relay.record.response_length.set(length);
+        relay.complete();
+        let all = Bytes::Shared(Rc::clone(&head.bytes));
+        return Ok(Body::Bytes(all.slice(start, head.bytes.len())));
+    }
+    relay.begin(call.codec, input, consumed);
+    relay.trailers = Rc::clone(&records(request).trailers);
+    let watches = !*call.settings.ignore_client_abort;
+    let connection = Rc::clone(&request.connection);
+    if !wants_buffering {
+        return Ok(Body::from_source(Watched::new(relay, connection, watches)));
+    }
+    let limits = read_ahead::Limits::of(&call.settings);
+    let ahead = ReadAhead::start(relay, &connection.http, limits, !watches);
+    Ok(Body::from_source(Watched::new(ahead, connection, watches)))
+}
+
+/// Where the request goes instead: to an error page or to the URI that the peer names.
+fn redirected<C>(request: &mut Request, call: &Call<C>, head: &UpstreamHead) -> Option<Flow> {
+    if head.status >= 300 && *call.settings.intercept_errors {
+        let location = Rc::clone(&request.location);
+        let mut pages = RESPOND.of(&location.settings).error_pages.iter();
+        if pages.any(|page| page.codes.contains(&head.status)) {
+            if head.status == 401 {
+                keep_fields(request, head, &[ResponseName::WwwAuthenticate]);
+            }
+            return Some(Flow::Status(head.status));
+        }
+    }
+    if *call.settings.ignore_headers & ignore::REDIRECT != 0 {
+        return None;
+    }
+    let target = head.value(ResponseName::XAccelRedirect)?.to_vec();
+    head::apply_limit_rate(request, &call.settings, head);
+    keep_fields(
+        request,
+        head,
+        &[
+            ResponseName::ContentType,
+            ResponseName::SetCookie,
+            ResponseName::CacheControl,
+            ResponseName::Expires,
+            ResponseName::AcceptRanges,
+        ],
+    );
+    if let Some(name) = target.strip_prefix(b"@") {
+        return Some(Flow::Named(name.to_vec()));
+    }
+    let (path, args) = redirect::split_args(&target);
+    let Ok((uri, _)) = http1::uri::normalize(path, false) else {
+        let shown = String::from_utf8_lossy(&target).into_owned();
+        let message = format!("unsafe URI \"{shown}\" was detected");
+        request.log(runtime::log::Level::Error, &message);
+        return Some(Flow::Status(404));
+    };
+    if request.method != Method::Head {
+        request.method = Method::Get;
+    }
+    let args = args.to_vec();
+    Some(Flow::Redirect { uri, args })
+}
+
+/// Keeps fields of a response that is thrown away for the one that takes its place.
+fn keep_fields(request: &mut Request, head: &UpstreamHead, names: &[ResponseName]) {
+    for field in head.fields.iter().filter(|f| names.contains(&f.known)) {
+        let kept = (head.share(field.name), head.share(field.value));
+        request.extra_fields.push(kept);
+    }
+    let disposition = b"Content-Disposition";
+    for field in &head.fields {
+        if names.len() > 1 && field.name.of(&head.bytes).eq_ignore_ascii_case(disposition) {
+            let kept = (head.share(field.name), head.share(field.value));
+            request.extra_fields.push(kept);
+        }
+    }
+}
+
+/// Puts fields kept from earlier into the head of the final response.
+pub(crate) fn merge_kept(request: &mut Request, head: &mut ResponseHead) {
+    for (name, value) in request.extra_fields.drain(..) {
+        if name.eq_ignore_ascii_case(b"Content-Type") {
+            head.content_type = Some(value);
+            head.charset = None;
+        } else {
+            head.fields.push((name, value));
+        }
+    }
+}

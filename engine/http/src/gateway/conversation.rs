@@ -1,0 +1,413 @@
+//! From a request to the answer of one of several peers.
+
+use super::answer::{self, Answer};
+use super::codec::{Codec, RequestBody};
+use super::exchange::{Exchange, Outgoing};
+use super::failure::{Doing, Failure};
+use super::head::Rewrite;
+use super::pool::PeerStream;
+use super::record::{Record, records};
+use super::settings::{Settings, next};
+use super::upstream::Upstream;
+use crate::error::Error;
+use crate::module::Flow;
+use crate::request::Request;
+use engine::peer::{Attempt, Outcome, PeerId, Session};
+use http1::Method;
+use runtime::log::Level;
+use runtime::{ConnectOptions, Millis, Stream};
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+/// Everything that a conversation needs to know beforehand.
+pub struct Call<C> {
+    /// Whom to ask.
+    pub upstream: Rc<Upstream>,
+    /// In which words.
+    pub codec: C,
+    /// By which rules.
+    pub settings: Rc<Settings>,
+    /// How the response's fields are rewritten.
+    pub rewrite: &'static dyn Rewrite,
+    /// What the log writes before a peer's name.
+    pub scheme: &'static str,
+    /// What it writes after it; `None` for the URI as received.
+    pub uri: Option<Vec<u8>>,
+    /// Whether the codec brings a body of its own, or none, instead of the client's.
+    pub replaces_body: bool,
+    /// Whether a body of unknown length can be sent.
+    pub can_chunk: bool,
+}
+
+impl Session for Request {
+    fn client_ip(&self) -> Option<IpAddr> {
+        self.remote_addr().ip()
+    }
+}
+
+/// A peer that was chosen. Dropped, it is given back: a client that leaves costs it nothing.
+pub(super) struct Claim {
+    upstream: Rc<Upstream>,
+    pub(super) id: PeerId,
+    is_open: bool,
+}
+
+impl Claim {
+    /// Gives the peer back. Tells whether it is left alone from now on.
+    fn release(&mut self, outcome: Outcome, now: Millis) -> bool {
+        if !std::mem::replace(&mut self.is_open, false) {
+            return false;
+        }
+        let mut peers = self.upstream.peers.borrow_mut();
+        peers.release(self.id, outcome, now)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.release(Outcome::Answered, 0);
+    }
+}
+
+/// How far the search for a peer has come.
+struct Search {
+    attempt: Attempt,
+    /// How many more peers may be tried.
+    tries: usize,
+    started: Millis,
+}
+
+/// Asks the peers of `call` until one answers.
+///
+/// # Errors
+///
+/// The client's body cannot be read, or something of ours failed.
+pub async fn converse<C: Codec>(request: &mut Request, mut call: Call<C>) -> Result<Flow, Error> {
+    let passes_body = !call.replaces_body && *call.settings.pass_request_body;
+    let streams = !*call.settings.request_buffering
+        && passes_body
+        && request.body.is_none()
+        && request.incoming.has_body()
+        && (call.can_chunk || !request.incoming.is_chunked());
+    if !streams && request.body.is_none() && request.incoming.has_body() {
+        request.read_body().await?;
+    }
+    let plan = plan(request, passes_body, streams);
+    let worker = Rc::clone(&request.connection.http.worker);
+    let mut search = begin(request, &mut call, worker.now());
+    loop {
+        search.attempt.now = worker.now();
+        let Some((claim, record)) = choose(request, &call, &mut search.attempt) else {
+            return Ok(Flow::Status(no_live(request, &call)));
+        };
+        search.tries = search.tries.saturating_sub(1);
+        let mut visit = Visit {
+            claim,
+            record,
+            is_cached: false,
+            is_asked: false,
+            is_last: search.tries == 0,
+            streams,
+        };
+        let failure = match visit.run(request, &mut call, plan, &search).await {
+            Ok(answer) => return answer::give(request, call, visit.claim, visit.record, answer),
+            Err(failure) => failure,
+        };
+        if let Some(flow) = search.after(request, &call, visit, failure, streams)? {
+            return Ok(flow);
+        }
+    }
+}
+
+fn plan(request: &Request, passes: bool, streams: bool) -> RequestBody {
+    if !passes {
+        return RequestBody::None;
+    }
+    if streams {
+        return match request.incoming.content_length() {
+            Some(length) => RequestBody::Length(length),
+            None => RequestBody::Unknown,
+        };
+    }
+    match &request.body {
+        Some(body) => RequestBody::Length(body.len),
+        None => match request.incoming.content_length() {
+            Some(_) => RequestBody::Length(0),
+            None => RequestBody::None,
+        },
+    }
+}
+
+fn begin<C>(request: &mut Request, call: &mut Call<C>, now: Millis) -> Search {
+    let records = records(request);
+    records.scheme = call.scheme;
+    records.uri = call.uri.take();
+    records.is_active = true;
+    records.head = None;
+    if !records.attempts.is_empty() {
+        records.attempts.push(None);
+    }
+    let all = call.upstream.peers.borrow().tries();
+    let limit = usize::try_from(*call.settings.next_upstream_tries).unwrap_or(usize::MAX);
+    Search {
+        attempt: Attempt::default(),
+        tries: if limit == 0 { all } else { all.min(limit) },
+        started: now,
+    }
+}
+
+/// Chooses a peer and begins to keep record of it.
+fn choose<C>(
+    request: &mut Request,
+    call: &Call<C>,
+    attempt: &mut Attempt,
+) -> Option<(Claim, Rc<Record>)> {
+    let mut peers = call.upstream.peers.borrow_mut();
+    let id = peers.choose(&*call.upstream.balancer, attempt, request)?;
+    let name = Rc::clone(&peers.get(id)?.config.name);
+    drop(peers);
+    let record = Record::new(name, attempt.now);
+    records(request).attempts.push(Some(Rc::clone(&record)));
+    let claim = Claim {
+        upstream: Rc::clone(&call.upstream),
+        id,
+        is_open: true,
+    };
+    Some((claim, record))
+}
+
+/// Every peer is down, full or given up.
+fn no_live<C>(request: &mut Request, call: &Call<C>) -> u16 {
+    let now = request.connection.http.worker.now();
+    let record = Record::new(Rc::clone(&call.upstream.name), now);
+    record.status.set(502);
+    record.finish(now);
+    records(request).attempts.push(Some(record));
+    request.log(
+        Level::Error,
+        &format!("no live upstreams {}", Doing::Connecting.text()),
+    );
+    502
+}
+
+impl Search {
+    /// What follows from a failure: an answer, or another try.
+    fn after<C>(
+        &mut self,
+        request: &mut Request,
+        call: &Call<C>,
+        mut visit: Visit,
+        failure: Failure,
+        streams: bool,
+    ) -> Result<Option<Flow>, Error> {
+        let now = request.connection.http.worker.now();
+        let status = failure.status();
+        if visit.record.status.get() == 0 || !matches!(failure, Failure::Status(_)) {
+            visit.record.status.set(status);
+        }
+        visit.record.finish(now);
+        if let Some(message) = failure.message() {
+            let level = match failure {
+                Failure::ClientLeft(_) => Level::Info,
+                _ => Level::Error,
+            };
+            request.log(level, &message);
+        }
+        let outcome = match &failure {
+            Failure::Status(403 | 404) => Outcome::Next,
+            Failure::ClientLeft(_) | Failure::Ours(_) => Outcome::Answered,
+            _ => Outcome::Failed,
+        };
+        if visit.claim.release(outcome, now) {
+            request.log(Level::Warn, "upstream server temporarily disabled");
+        }
+        // An idle connection may have been closed in the moment it was taken: no peer's fault.
+        if visit.is_cached && matches!(failure, Failure::Broken(_)) {
+            self.tries += 1;
+        }
+        let Some(bit) = failure.bit() else {
+            return match failure {
+                Failure::Ours(error) => Err(error),
+                _ => Ok(Some(Flow::Status(status))),
+            };
+        };
+        if self.may_go_on(request, &call.settings, bit, visit.is_asked, streams, now) {
+            return Ok(None);
+        }
+        Ok(Some(Flow::Status(status)))
+    }
+
+    /// Whether another peer may be tried after a failure of kind `bit`.
+    fn may_go_on(
+        &self,
+        request: &Request,
+        settings: &Settings,
+        bit: u32,
+        is_asked: bool,
+        streams: bool,
+        now: Millis,
+    ) -> bool {
+        let mut needed = bit;
+        // What was asked may have been done, and must not be done twice.
+        if is_asked && matches!(request.method, Method::Post | Method::Lock | Method::Patch) {
+            needed |= next::NON_IDEMPOTENT;
+        }
+        let timeout = *settings.next_upstream_timeout;
+        self.tries > 0
+            && *settings.next_upstream & needed == needed
+            && !(is_asked && streams)
+            && (timeout == 0 || now.saturating_sub(self.started) < timeout)
+    }
+}
+
+/// One try of one peer.
+struct Visit {
+    claim: Claim,
+    record: Rc<Record>,
+    /// Whether the connection was an idle one.
+    is_cached: bool,
+    /// Whether some of the request may have reached the peer.
+    is_asked: bool,
+    is_last: bool,
+    /// Whether the body is passed as it comes, and so cannot be sent again.
+    streams: bool,
+}
+
+impl Visit {
+    async fn run<C: Codec>(
+        &mut self,
+        request: &mut Request,
+        call: &mut Call<C>,
+        plan: RequestBody,
+        search: &Search,
+    ) -> Result<Answer, Failure> {
+        let peer = self.connect(request, call).await?;
+        let now = request.connection.http.worker.now();
+        let connect_time = now.saturating_sub(self.record.started);
+        self.record.connect_time.set(Some(connect_time));
+        self.is_asked = true;
+        let received = self.ask(request, call, plan, &peer).await?;
+        let now = request.connection.http.worker.now();
+        let header_time = now.saturating_sub(self.record.started);
+        self.record.header_time.set(Some(header_time));
+        self.record.status.set(received.head.status);
+        let status = received.head.status;
+        if status >= 300
+            && !self.is_last
+            && let Some(bit) = next::of_status(status)
+            && search.may_go_on(request, &call.settings, bit, true, self.streams, now)
+        {
+            return Err(Failure::Status(status));
+        }
+        Ok(Answer { peer, received })
+    }
+
+    async fn connect<C>(
+        &mut self,
+        request: &Request,
+        call: &Call<C>,
+    ) -> Result<PeerStream, Failure> {
+        let upstream = &call.upstream;
+        let owner = request.location.id;
+        if let Some(mut idle) = upstream
+            .pool
+            .take(self.claim.id, owner, &upstream.keep_alive)
+        {
+            self.is_cached = true;
+            idle.requests += 1;
+            return Ok(idle);
+        }
+        let settings = &call.settings;
+        let size = |bytes: u64| (bytes > 0).then_some(bytes);
+        let options = ConnectOptions {
+            bind: settings.local_address(request),
+            timeout: Some(*settings.connect_timeout),
+            nodelay: true,
+            keepalive: settings.socket_keepalive.then(Default::default),
+            receive_buffer: size(*settings.socket_rcvbuf),
+            send_buffer: size(*settings.socket_sndbuf),
+            ..ConnectOptions::default()
+        };
+        let address = {
+            let peers = upstream.peers.borrow();
+            let peer = peers.get(self.claim.id);
+            peer.map(|peer| peer.config.address.clone())
+        };
+        let Some(address) = address else {
+            return Err(Failure::Broken("no live upstreams".to_owned()));
+        };
+        let worker = &request.connection.http.worker;
+        let mut connecting = pin!(Stream::connect(worker, &address, &options));
+        let watches = !*settings.ignore_client_abort;
+        let connected = poll_fn(|cx| {
+            if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
+                return Poll::Ready(Some(connected));
+            }
+            if watches && super::exchange::poll_left(&request.connection, cx) {
+                return Poll::Ready(None);
+            }
+            Poll::Pending
+        });
+        match connected.await {
+            None => Err(Failure::ClientLeft(Doing::Connecting)),
+            Some(Ok(stream)) => Ok(PeerStream {
+                stream,
+                requests: 1,
+                started: worker.now(),
+            }),
+            Some(Err(error)) => {
+                let call = match &address {
+                    engine::address::Address::Unix(_) => {
+                        format!("connect() to {}", self.record.peer)
+                    }
+                    engine::address::Address::Ip(_) => "connect()".to_owned(),
+                };
+                Err(Failure::of_io(&error, &call, Doing::Connecting))
+            }
+        }
+    }
+
+    async fn ask<C: Codec>(
+        &self,
+        request: &mut Request,
+        call: &mut Call<C>,
+        plan: RequestBody,
+        peer: &PeerStream,
+    ) -> Result<super::exchange::Received, Failure> {
+        let mut out = Vec::with_capacity(1024);
+        call.codec
+            .write_head(request, plan, &mut out)
+            .map_err(Failure::Ours)?;
+        let watches = !*call.settings.ignore_client_abort;
+        let exchange = Exchange {
+            peer,
+            codec: std::cell::RefCell::new(&mut call.codec),
+            settings: &call.settings,
+            record: &self.record,
+            client: watches.then(|| Rc::clone(&request.connection)),
+        };
+        if plan == RequestBody::None {
+            return exchange.run(&out, Outgoing::Nothing).await;
+        }
+        let Some(body) = &request.body else {
+            return match plan {
+                RequestBody::Length(0) => exchange.run(&out, Outgoing::Nothing).await,
+                _ => exchange.run(&out, Outgoing::Stream(request)).await,
+            };
+        };
+        let outgoing = match &body.file {
+            Some(file) => Outgoing::File(file.as_fd(), body.len),
+            None if body.memory.len() <= 4096 => {
+                // One packet instead of two.
+                out.extend_from_slice(&body.memory);
+                Outgoing::Nothing
+            }
+            None => Outgoing::Memory(&body.memory),
+        };
+        exchange.run(&out, outgoing).await
+    }
+}

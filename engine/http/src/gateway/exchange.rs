@@ -1,0 +1,305 @@
+//! One request and the head of its response over one connection.
+
+use super::codec::{Codec, HeadStep, UpstreamHead};
+use super::failure::{Doing, Failure};
+use super::pool::PeerStream;
+use super::record::{Record, add};
+use super::settings::Settings;
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::request::Request;
+use runtime::Stream;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+/// Bytes of a body's file sent at once.
+const FILE_PIECE: usize = 64 << 10;
+
+/// What follows the head of a request.
+pub(super) enum Outgoing<'r> {
+    /// Nothing.
+    Nothing,
+    /// Bytes in memory.
+    Memory(&'r [u8]),
+    /// A file and its length.
+    File(BorrowedFd<'r>, u64),
+    /// What the client is still sending.
+    Stream(&'r mut Request),
+}
+
+/// What both directions need.
+pub(super) struct Exchange<'x, C> {
+    pub(super) peer: &'x PeerStream,
+    pub(super) codec: RefCell<&'x mut C>,
+    pub(super) settings: &'x Settings,
+    pub(super) record: &'x Record,
+    /// The client, where its leaving ends the exchange.
+    pub(super) client: Option<Rc<Connection>>,
+}
+
+/// A response's head, and what was received with it.
+pub(super) struct Received {
+    pub(super) head: Box<UpstreamHead>,
+    /// Everything received so far.
+    pub(super) input: Vec<u8>,
+    /// How much of that is done with.
+    pub(super) consumed: usize,
+    /// Whether the request was sent whole.
+    pub(super) is_sent: bool,
+}
+
+/// The head as far as it was received.
+#[derive(Default)]
+struct Incoming {
+    input: Vec<u8>,
+    /// Bytes of interim responses before it.
+    skipped: usize,
+}
+
+impl<C: Codec> Exchange<'_, C> {
+    /// Sends `out` and `body`, and reads the head of the response. A peer that answers before
+    /// it was sent everything is taken by its word, and sent no more.
+    pub(super) async fn run(&self, out: &[u8], body: Outgoing<'_>) -> Result<Received, Failure> {
+        let mut incoming = Incoming::default();
+        let streams = matches!(body, Outgoing::Stream(_));
+        let mut sending = pin!(self.send(out, body));
+        loop {
+            let sent = poll_fn(|cx| self.poll_sending(sending.as_mut(), streams, cx)).await;
+            match sent {
+                Step::Sent(Ok(())) => break,
+                // A peer may refuse a body by answering and closing.
+                Step::Sent(Err(failure)) => {
+                    return match self.read_ready(&mut incoming) {
+                        Ok(Some((head, len))) => Ok(incoming.received(head, len, false)),
+                        _ => Err(failure),
+                    };
+                }
+                Step::Readable => {
+                    if let Some((head, len)) = self.read_ready(&mut incoming)? {
+                        return Ok(incoming.received(head, len, false));
+                    }
+                }
+                Step::ClientLeft => return Err(Failure::ClientLeft(Doing::Sending)),
+            }
+        }
+        let (head, len) = self.receive(&mut incoming).await?;
+        Ok(incoming.received(head, len, true))
+    }
+
+    fn poll_sending(
+        &self,
+        sending: Pin<&mut impl Future<Output = Result<(), Failure>>>,
+        streams: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Step> {
+        if let Poll::Ready(result) = sending.poll(cx) {
+            return Poll::Ready(Step::Sent(result));
+        }
+        // While the client is read for its body, its leaving shows there.
+        if !streams && self.poll_client_left(cx) {
+            return Poll::Ready(Step::ClientLeft);
+        }
+        match self.peer.stream.poll_readable(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(Step::Readable),
+            // A deadline belongs to the sender, who will be woken for it too.
+            Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    async fn send(&self, out: &[u8], body: Outgoing<'_>) -> Result<(), Failure> {
+        match body {
+            Outgoing::Nothing => self.write(out).await,
+            Outgoing::Memory(bytes) => {
+                self.write(out).await?;
+                self.write(bytes).await
+            }
+            Outgoing::File(fd, len) => {
+                self.write(out).await?;
+                self.write_file(fd, len).await
+            }
+            Outgoing::Stream(request) => {
+                self.write(out).await?;
+                self.write_stream(request).await
+            }
+        }
+    }
+
+    async fn write(&self, mut bytes: &[u8]) -> Result<(), Failure> {
+        let stream = &self.peer.stream;
+        while !bytes.is_empty() {
+            match stream.try_write(bytes) {
+                Ok(count) => {
+                    add(&self.record.sent, count);
+                    bytes = &bytes[count..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    set_timeout(stream, *self.settings.send_timeout);
+                    let writable = stream.writable().await;
+                    writable.map_err(|e| Failure::of_io(&e, "send()", Doing::Sending))?;
+                }
+                Err(error) => return Err(Failure::of_io(&error, "send()", Doing::Sending)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_file(&self, fd: BorrowedFd<'_>, len: u64) -> Result<(), Failure> {
+        let mut at = 0;
+        while at < len {
+            let size = usize::try_from(len - at).map_or(FILE_PIECE, |left| left.min(FILE_PIECE));
+            let piece = sys::file::read_to_vec(fd.as_fd(), at, size)
+                .map_err(|e| Failure::Ours(Error::resource("reading a request body failed", e)))?;
+            if piece.is_empty() {
+                let error = io::Error::from(io::ErrorKind::UnexpectedEof);
+                return Err(Failure::Ours(Error::resource(
+                    "reading a request body failed",
+                    error,
+                )));
+            }
+            self.write(&piece).await?;
+            at += piece.len() as u64;
+        }
+        Ok(())
+    }
+
+    async fn write_stream(&self, request: &mut Request) -> Result<(), Failure> {
+        let mut part = Vec::new();
+        let mut framed = Vec::new();
+        while request
+            .next_body_part(&mut part)
+            .await
+            .map_err(Failure::Ours)?
+        {
+            let max = *crate::core::receive::RECEIVE
+                .of(&request.location.settings)
+                .max_size;
+            let received = request.body_bytes_received();
+            if max > 0 && received > max {
+                let reason =
+                    format!("client intended to send too large chunked body: {received} bytes");
+                return Err(Failure::Ours(Error::client(413, reason)));
+            }
+            self.codec.borrow_mut().write_part(&part, &mut framed);
+            self.write(&framed).await?;
+            part.clear();
+            framed.clear();
+        }
+        self.codec.borrow_mut().write_end(&mut framed);
+        self.write(&framed).await
+    }
+
+    /// Waits for the head. The time for it began when the request was sent.
+    async fn receive(
+        &self,
+        incoming: &mut Incoming,
+    ) -> Result<(Box<UpstreamHead>, usize), Failure> {
+        let stream = &self.peer.stream;
+        set_timeout(stream, *self.settings.read_timeout);
+        loop {
+            if let Some(found) = self.read_ready(incoming)? {
+                return Ok(found);
+            }
+            let readable = poll_fn(|cx| {
+                if let Poll::Ready(result) = stream.poll_readable(cx) {
+                    let failure = |e| Failure::of_io(&e, "recv()", Doing::ReadingHead);
+                    return Poll::Ready(result.map_err(failure));
+                }
+                if self.poll_client_left(cx) {
+                    return Poll::Ready(Err(Failure::ClientLeft(Doing::ReadingHead)));
+                }
+                Poll::Pending
+            });
+            readable.await?;
+        }
+    }
+
+    /// Reads what is there.
+    fn read_ready(
+        &self,
+        incoming: &mut Incoming,
+    ) -> Result<Option<(Box<UpstreamHead>, usize)>, Failure> {
+        let max = usize::try_from(*self.settings.buffer_size).unwrap_or(usize::MAX);
+        loop {
+            let filled = incoming.input.len();
+            incoming.input.resize(max.max(filled), 0);
+            let read = self.peer.stream.try_read(&mut incoming.input[filled..]);
+            let count = *read.as_ref().unwrap_or(&0);
+            incoming.input.truncate(filled + count);
+            match read {
+                Ok(0) => return Err(Failure::premature(Doing::ReadingHead)),
+                Ok(_) => add(&self.record.received, count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(Failure::of_io(&error, "recv()", Doing::ReadingHead)),
+            }
+            if let Some(found) = self.parse(incoming)? {
+                return Ok(Some(found));
+            }
+            if incoming.input.len() >= max {
+                let doing = Doing::ReadingHead.text();
+                let text = format!("upstream sent too big header {doing}");
+                return Err(Failure::Invalid(text));
+            }
+        }
+    }
+
+    fn parse(
+        &self,
+        incoming: &mut Incoming,
+    ) -> Result<Option<(Box<UpstreamHead>, usize)>, Failure> {
+        loop {
+            let input = &incoming.input[incoming.skipped..];
+            let step =
+                self.codec.borrow_mut().read_head(input).map_err(|why| {
+                    Failure::Invalid(format!("{why} {}", Doing::ReadingHead.text()))
+                })?;
+            match step {
+                HeadStep::Partial => return Ok(None),
+                HeadStep::Interim(len) => incoming.skipped += len,
+                HeadStep::Complete(len, head) => return Ok(Some((head, len))),
+            }
+        }
+    }
+
+    /// Whether the client is gone; if not, this task is woken when it goes.
+    fn poll_client_left(&self, cx: &mut Context<'_>) -> bool {
+        let Some(client) = &self.client else {
+            return false;
+        };
+        poll_left(client, cx)
+    }
+}
+
+/// Whether the client of `connection` is gone; if not, the task is woken when it goes.
+pub(super) fn poll_left(connection: &Connection, cx: &mut Context<'_>) -> bool {
+    // A deadline of an earlier wait would end this one.
+    connection.stream.set_deadline(None);
+    connection.stream.poll_peer_closed(cx).is_ready()
+}
+
+enum Step {
+    Sent(Result<(), Failure>),
+    Readable,
+    ClientLeft,
+}
+
+impl Incoming {
+    fn received(self, head: Box<UpstreamHead>, len: usize, is_sent: bool) -> Received {
+        Received {
+            head,
+            consumed: self.skipped + len,
+            input: self.input,
+            is_sent,
+        }
+    }
+}
+
+/// Gives the peer `millis` from now.
+pub(super) fn set_timeout(stream: &Stream, millis: u64) {
+    let at = stream.worker().now().saturating_add(millis);
+    stream.set_deadline(Some(at));
+}

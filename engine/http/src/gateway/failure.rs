@@ -1,0 +1,102 @@
+//! Why an attempt on a peer failed: what the log says, whether another peer may help, what the
+//! client is told when none can.
+
+use super::settings::next;
+use crate::error::{Error, os_error};
+use std::io;
+
+/// What was being done, as the log says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    Connecting,
+    Sending,
+    ReadingHead,
+    ReadingBody,
+}
+
+impl Doing {
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Connecting => "while connecting to upstream",
+            Self::Sending => "while sending request to upstream",
+            Self::ReadingHead => "while reading response header from upstream",
+            Self::ReadingBody => "while reading upstream",
+        }
+    }
+}
+
+/// A failed attempt.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The connection failed.
+    Broken(String),
+    /// The peer took too long.
+    TimedOut(Doing),
+    /// What it sent makes no sense.
+    Invalid(String),
+    /// It answered with a status that another peer may do better than.
+    Status(u16),
+    /// The client is gone.
+    ClientLeft(Doing),
+    /// The fault is not the peer's.
+    Ours(Error),
+}
+
+impl Failure {
+    /// A failure of the peer's connection.
+    pub(super) fn of_io(error: &io::Error, call: &str, doing: Doing) -> Self {
+        match error.kind() {
+            io::ErrorKind::TimedOut => Self::TimedOut(doing),
+            _ => Self::Broken(format!(
+                "{call} failed ({}) {}",
+                os_error(error),
+                doing.text()
+            )),
+        }
+    }
+
+    /// The peer closed before it had answered.
+    pub(super) fn premature(doing: Doing) -> Self {
+        let doing = doing.text();
+        Self::Broken(format!("upstream prematurely closed connection {doing}"))
+    }
+
+    /// What the log says, if it says anything.
+    pub(super) fn message(&self) -> Option<String> {
+        match self {
+            Self::Broken(text) | Self::Invalid(text) => Some(text.clone()),
+            Self::TimedOut(doing) => Some(format!(
+                "upstream timed out (110: Connection timed out) {}",
+                doing.text()
+            )),
+            Self::ClientLeft(doing) => Some(format!(
+                "epoll_wait() reported that client prematurely closed connection, \
+                 so upstream connection is closed too {}",
+                doing.text()
+            )),
+            Self::Status(_) | Self::Ours(_) => None,
+        }
+    }
+
+    /// Its bit in `next_upstream`; `None` where no other peer can help.
+    pub(super) fn bit(&self) -> Option<u32> {
+        match self {
+            Self::Broken(_) => Some(next::ERROR),
+            Self::TimedOut(_) => Some(next::TIMEOUT),
+            Self::Invalid(_) => Some(next::INVALID_HEADER),
+            Self::Status(status) => next::of_status(*status),
+            Self::ClientLeft(_) | Self::Ours(_) => None,
+        }
+    }
+
+    /// What the client is told.
+    pub(super) fn status(&self) -> u16 {
+        match self {
+            Self::Broken(_) | Self::Invalid(_) => 502,
+            Self::TimedOut(_) => 504,
+            Self::Status(status) => *status,
+            Self::ClientLeft(_) => 499,
+            Self::Ours(_) => 500,
+        }
+    }
+}

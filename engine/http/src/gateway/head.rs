@@ -1,0 +1,259 @@
+//! The head of a peer's response, as the client gets it.
+
+use super::codec::UpstreamHead;
+use super::conversation::Call;
+use super::settings::{Settings, ignore};
+use crate::bytes::Bytes;
+use crate::error::Error;
+use crate::request::Request;
+use crate::response::ResponseHead;
+use http1::{ResponseField, ResponseName};
+
+/// How a module rewrites what peers say about themselves. `None` leaves a value as it is.
+pub trait Rewrite {
+    /// A `Location`.
+    fn location(&self, _request: &Request, _value: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// A `Refresh`.
+    fn refresh(&self, _request: &Request, _value: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// A `Set-Cookie`.
+    fn cookie(&self, _request: &Request, _value: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Whether trailers are passed on.
+    fn passes_trailers(&self, _request: &Request) -> bool {
+        false
+    }
+}
+
+/// Whether the response is to be read as fast as it comes.
+pub(super) fn wants_buffering(settings: &Settings, head: &UpstreamHead) -> bool {
+    if *settings.ignore_headers & ignore::BUFFERING == 0 {
+        match head.value(ResponseName::XAccelBuffering) {
+            Some(value) if value.eq_ignore_ascii_case(b"no") => return false,
+            Some(value) if value.eq_ignore_ascii_case(b"yes") => return true,
+            _ => {}
+        }
+    }
+    *settings.buffering
+}
+
+/// Takes over the rate that the peer asks for.
+pub(super) fn apply_limit_rate(request: &mut Request, settings: &Settings, head: &UpstreamHead) {
+    if *settings.ignore_headers & ignore::LIMIT_RATE != 0 {
+        return;
+    }
+    if let Some(value) = head.value(ResponseName::XAccelLimitRate)
+        && let Ok(rate) = base::units::parse_decimal(value)
+    {
+        request.limit_rate = Some(rate);
+    }
+}
+
+/// Fields of which only the first counts.
+const SINGLE: [ResponseName; 8] = [
+    ResponseName::ContentType,
+    ResponseName::Date,
+    ResponseName::Server,
+    ResponseName::LastModified,
+    ResponseName::ETag,
+    ResponseName::Location,
+    ResponseName::Refresh,
+    ResponseName::Expires,
+];
+
+/// Makes the head for the client.
+pub(super) fn response<C>(
+    request: &mut Request,
+    call: &Call<C>,
+    head: &UpstreamHead,
+) -> Result<ResponseHead, Error> {
+    apply_limit_rate(request, &call.settings, head);
+    let mut out = ResponseHead {
+        status: head.status,
+        reason: Some(head.share(head.status_line)),
+        content_length: head.length,
+        is_final: true,
+        // Without ours, where the configuration passes the peer's and it sent none.
+        date: passes(&call.settings, b"Date"),
+        server: passes(&call.settings, b"Server"),
+        allows_ranges: *call.settings.force_ranges,
+        ..ResponseHead::default()
+    };
+    out.fields.reserve(head.fields.len());
+    let connection = listed_in_connection(head);
+    let mut seen = 0_u8;
+    for field in &head.fields {
+        let name = field.name.of(&head.bytes);
+        if let Some(index) = SINGLE.iter().position(|single| *single == field.known) {
+            if seen >> index & 1 == 1 {
+                warn_repeated(request, name, field.value.of(&head.bytes));
+                continue;
+            }
+            seen |= 1 << index;
+        }
+        let is_listed = connection
+            .as_ref()
+            .is_some_and(|names| is_listed(names, name));
+        if call.settings.is_hidden(name) || is_listed {
+            continue;
+        }
+        take(request, call, head, field, &mut out);
+    }
+    if *call.settings.ignore_headers & ignore::CHARSET == 0
+        && let Some(charset) = head
+            .fields
+            .iter()
+            .find(|f| f.known == ResponseName::XAccelCharset)
+    {
+        out.charset = Some(head.share(charset.value));
+    }
+    out.expects_trailers = call.rewrite.passes_trailers(request) && head.has_body;
+    Ok(out)
+}
+
+/// An empty field instead of ours, where the peer's would be passed.
+fn passes(settings: &Settings, name: &[u8]) -> Option<Bytes> {
+    (!settings.is_hidden(name)).then_some(Bytes::EMPTY)
+}
+
+fn warn_repeated(request: &Request, name: &[u8], value: &[u8]) {
+    let text = format!(
+        "upstream sent duplicate header line: \"{}: {}\", ignored while reading response header \
+         from upstream",
+        name.escape_ascii(),
+        value.escape_ascii()
+    );
+    request.log(runtime::log::Level::Warn, &text);
+}
+
+/// The names that a `Connection` field declares to be for the next hop alone.
+fn listed_in_connection(head: &UpstreamHead) -> Option<&[u8]> {
+    let value = head.value(ResponseName::Connection)?;
+    let is_usual = [&b"close"[..], b"keep-alive", b"upgrade"]
+        .iter()
+        .any(|usual| value.eq_ignore_ascii_case(usual));
+    (!is_usual).then_some(value)
+}
+
+fn is_listed(names: &[u8], name: &[u8]) -> bool {
+    let mut names = names.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+    // An upgrade that is offered stays on offer.
+    !name.eq_ignore_ascii_case(b"Upgrade") && names.any(|listed| listed.eq_ignore_ascii_case(name))
+}
+
+/// Puts one field where it belongs.
+fn take<C>(
+    request: &Request,
+    call: &Call<C>,
+    head: &UpstreamHead,
+    field: &ResponseField,
+    out: &mut ResponseHead,
+) {
+    let value = || head.share(field.value);
+    let text = field.value.of(&head.bytes);
+    match field.known {
+        ResponseName::Connection
+        | ResponseName::KeepAlive
+        | ResponseName::TransferEncoding
+        | ResponseName::ContentLength => {}
+        ResponseName::ContentType => content_type(head, field, out),
+        ResponseName::ContentEncoding => out.content_encoding = Some(value()),
+        ResponseName::Date => out.date = Some(value()),
+        ResponseName::Server => out.server = Some(value()),
+        ResponseName::ETag => out.etag = Some(value()),
+        ResponseName::LastModified => match exact_date(text) {
+            Some(time) => out.last_modified = Some(time),
+            None => out.fields.push((head.share(field.name), value())),
+        },
+        ResponseName::AcceptRanges if *call.settings.force_ranges => {}
+        ResponseName::Location => match call.rewrite.location(request, text) {
+            // What was rewritten to a path is made absolute; what the peer sent as a path stays.
+            Some(rewritten) => out.location = Some(rewritten.into()),
+            None => out.fields.push((head.share(field.name), value())),
+        },
+        ResponseName::Refresh => {
+            let rewritten = call.rewrite.refresh(request, text).map(Bytes::from);
+            let value = rewritten.unwrap_or_else(value);
+            out.fields.push((head.share(field.name), value));
+        }
+        ResponseName::SetCookie => {
+            let rewritten = call.rewrite.cookie(request, text).map(Bytes::from);
+            let value = rewritten.unwrap_or_else(value);
+            out.fields.push((head.share(field.name), value));
+        }
+        _ => out.fields.push((head.share(field.name), value())),
+    }
+}
+
+/// A time, if it is written as we would write it.
+fn exact_date(text: &[u8]) -> Option<i64> {
+    base::date::parse_http(text).filter(|time| base::date::http(*time).as_bytes() == text)
+}
+
+/// Splits `type; charset=name`; other parameters stay with the type.
+fn content_type(head: &UpstreamHead, field: &ResponseField, out: &mut ResponseHead) {
+    let text = field.value.of(&head.bytes);
+    let at = |start: usize, end: usize| {
+        let from = field.value.start();
+        head.share(http1::Span::new(from + start, from + end))
+    };
+    let Some((name_end, start)) = charset_parameter(text) else {
+        out.content_type = Some(head.share(field.value));
+        return;
+    };
+    let quoted =
+        text[start..].starts_with(b"\"") && text.len() > start + 1 && text.ends_with(b"\"");
+    let (start, end) = if quoted {
+        (start + 1, text.len() - 1)
+    } else {
+        (start, text.len())
+    };
+    out.content_type = Some(at(0, name_end));
+    out.charset = Some(at(start, end));
+}
+
+/// Where the type ends and where its charset begins, if that is the last parameter.
+fn charset_parameter(text: &[u8]) -> Option<(usize, usize)> {
+    let semicolon = memchr::memrchr(b';', text)?;
+    let rest = &text[semicolon + 1..];
+    let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
+    let (word, _) = rest[spaces..].split_at_checked(8)?;
+    let end = text[..semicolon].trim_ascii_end().len();
+    word.eq_ignore_ascii_case(b"charset=")
+        .then_some((end, semicolon + 1 + spaces + 8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn charsets() {
+        let check = |text: &str, expected: Option<(&str, &str)>| {
+            let got = charset_parameter(text.as_bytes());
+            assert_eq!(
+                got.map(|(end, start)| (&text[..end], &text[start..])),
+                expected
+            );
+        };
+        check("text/html", None);
+        check("text/html; charset=utf-8", Some(("text/html", "utf-8")));
+        check("text/html ;CHARSET=x", Some(("text/html", "x")));
+        check("text/html; charset=x; a=b", None);
+        check("multipart/x; boundary=a", None);
+    }
+
+    #[test]
+    fn names_for_the_next_hop() {
+        assert!(is_listed(b"close, X-Secret", b"x-secret"));
+        assert!(!is_listed(b"close, X-Secret", b"X"));
+        assert!(!is_listed(b"Upgrade", b"Upgrade"));
+    }
+}

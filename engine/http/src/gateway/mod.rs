@@ -1,0 +1,42 @@
+//! Handing requests on to other servers: one conversation for every protocol.
+//!
+//! A gateway module finds out whom to ask ([`Upstream`]) and knows how to say it ([`Codec`]).
+//! Everything else is here: choosing and retrying peers, idle connections, request bodies,
+//! response heads and bodies, what clients are shown of them, and what logs say about it.
+//!
+//! A response's body is a [`Source`](crate::Source): it is pulled by the client's writer, so a
+//! slow client slows the peer, and a client that leaves drops it, and the connection with it.
+
+mod answer;
+pub mod codec;
+mod conversation;
+mod exchange;
+mod failure;
+mod head;
+pub mod pool;
+mod read_ahead;
+pub mod record;
+mod relay;
+pub mod settings;
+mod tunnel;
+pub mod upstream;
+mod variables;
+
+pub(crate) use answer::merge_kept;
+pub use codec::{Codec, Decoded, HeadStep, RequestBody, UpstreamHead};
+pub use conversation::{Call, converse};
+pub use head::Rewrite;
+pub use pool::KeepAlive;
+pub use settings::Settings;
+pub use tunnel::Tunnel;
+pub use upstream::{Upstream, Upstreams};
+
+use crate::module::Module;
+
+/// What requests remember of their peers, and the variables that tell it.
+pub(crate) static MODULE: Module = Module {
+    name: "upstream",
+    state: &[&record::RECORDS],
+    variables: variables::VARIABLES,
+    ..Module::EMPTY
+};

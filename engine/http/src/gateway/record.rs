@@ -1,0 +1,115 @@
+//! What is remembered of the peers that a request was sent to, for logs and variables.
+
+use super::codec::UpstreamHead;
+use crate::bytes::Bytes;
+use crate::request::{Request, RequestSlot};
+use runtime::Millis;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// One attempt on one peer.
+#[derive(Debug)]
+pub struct Record {
+    /// The peer's address, or the group's name where none was available.
+    pub peer: Rc<str>,
+    /// When it began.
+    pub started: Millis,
+    /// The status that it came to; 0 for none.
+    pub status: Cell<u16>,
+    /// Milliseconds until the connection was there.
+    pub connect_time: Cell<Option<Millis>>,
+    /// Milliseconds until the response's head was there.
+    pub header_time: Cell<Option<Millis>>,
+    /// Milliseconds until the response was there.
+    pub response_time: Cell<Option<Millis>>,
+    /// Bytes of the body.
+    pub response_length: Cell<u64>,
+    /// Bytes received in all.
+    pub received: Cell<u64>,
+    /// Bytes sent in all.
+    pub sent: Cell<u64>,
+}
+
+impl Record {
+    /// An attempt on `peer` that begins now.
+    pub fn new(peer: Rc<str>, now: Millis) -> Rc<Self> {
+        Rc::new(Self {
+            peer,
+            started: now,
+            status: Cell::new(0),
+            connect_time: Cell::new(None),
+            header_time: Cell::new(None),
+            response_time: Cell::new(None),
+            response_length: Cell::new(0),
+            received: Cell::new(0),
+            sent: Cell::new(0),
+        })
+    }
+
+    /// The attempt is over.
+    pub fn finish(&self, now: Millis) {
+        if self.response_time.get().is_none() {
+            let time = now.saturating_sub(self.started);
+            self.response_time.set(Some(time));
+        }
+    }
+}
+
+/// Adds to a count.
+pub(super) fn add(cell: &Cell<u64>, count: usize) {
+    cell.set(cell.get() + count as u64);
+}
+
+/// Everything remembered about a request's way through gateways.
+#[derive(Default)]
+pub struct Records {
+    /// Attempts, in order; `None` between two groups.
+    pub attempts: Vec<Option<Rc<Record>>>,
+    /// The head of the last response.
+    pub head: Option<Box<UpstreamHead>>,
+    /// Trailers of the last response.
+    pub trailers: Rc<RefCell<Vec<(Bytes, Bytes)>>>,
+    /// What the log writes before the peer's name, such as `http://`.
+    pub scheme: &'static str,
+    /// What it writes after it: the URI sent; `None` for the URI as received.
+    pub uri: Option<Vec<u8>>,
+    /// Whether messages are about a peer now.
+    pub is_active: bool,
+}
+
+/// The records of a request.
+pub static RECORDS: RequestSlot<Records> = RequestSlot::kept_across_redirects();
+
+impl Records {
+    /// The current attempt.
+    pub fn last(&self) -> Option<&Rc<Record>> {
+        self.attempts.last()?.as_ref()
+    }
+}
+
+/// The records of `request`, made at the first use.
+pub fn records(request: &mut Request) -> &mut Records {
+    if RECORDS.get(request).is_none() {
+        RECORDS.set(request, Records::default());
+    }
+    RECORDS
+        .get_mut(request)
+        .expect("a slot that was just filled is not empty")
+}
+
+/// What the error log says about the peer that `request` is sent to, if it is to one.
+pub fn log_context(request: &Request) -> Option<String> {
+    let records = RECORDS.get(request).filter(|records| records.is_active)?;
+    let peer = records.last()?;
+    let colon = if peer.peer.starts_with("unix:") {
+        ":"
+    } else {
+        ""
+    };
+    Some(format!(
+        ", upstream: \"{}{}{colon}{}\"",
+        records.scheme,
+        peer.peer,
+        String::from_utf8_lossy(records.uri.as_deref().unwrap_or(request.original_uri()))
+    ))
+}

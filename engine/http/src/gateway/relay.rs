@@ -1,0 +1,325 @@
+//! A response's body on its way from a peer.
+
+use super::codec::Codec;
+use super::conversation::{Call, Claim};
+use super::exchange::{poll_left, set_timeout};
+use super::failure::{Doing, Failure};
+use super::pool::{KeepAlive, PeerStream, Pool};
+use super::record::{Record, add};
+use crate::body::{Chunk, Source};
+use crate::bytes::Bytes;
+use crate::connection::Connection;
+use crate::error::{Abort, Error};
+use crate::request::Request;
+use engine::peer::PeerId;
+use runtime::{Millis, Sleep};
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+/// Most bytes read at once.
+const READ_MAX: usize = 64 << 10;
+
+/// Reads and unwraps a body. Dropped before its end, it closes the connection: what comes
+/// after it is nobody's.
+pub(super) struct Relay<C> {
+    /// `None` once it was given back.
+    peer: Option<PeerStream>,
+    codec: Option<C>,
+    /// What was received and is not decoded yet, from `at`.
+    input: Vec<u8>,
+    at: usize,
+    _claim: Claim,
+    pub(super) record: Rc<Record>,
+    pool: Rc<Pool>,
+    id: PeerId,
+    owner: u32,
+    rules: KeepAlive,
+    /// Whether the connection may be used again.
+    pub(super) keep_alive: bool,
+    pub(super) trailers: Rc<RefCell<Vec<(Bytes, Bytes)>>>,
+    timeout: Millis,
+    read_size: usize,
+    is_waiting: bool,
+    rate: Option<Rate>,
+}
+
+/// `limit_rate` of a gateway.
+struct Rate {
+    per_second: u64,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl<C: Codec> Relay<C> {
+    /// A relay of what `peer` sends.
+    pub(super) fn new(
+        call: &Call<C>,
+        claim: Claim,
+        record: Rc<Record>,
+        peer: PeerStream,
+        request: &Request,
+    ) -> Self {
+        let settings = &call.settings;
+        let (number, size) = *settings.buffers;
+        let read_size = usize::try_from(number.saturating_mul(size)).unwrap_or(READ_MAX);
+        let rate = base::units::parse_size(&settings.limit_rate.eval(request)).unwrap_or(0);
+        Self {
+            peer: Some(peer),
+            codec: None,
+            input: Vec::new(),
+            at: 0,
+            id: claim.id,
+            _claim: claim,
+            record,
+            pool: Rc::clone(&call.upstream.pool),
+            owner: request.location.id,
+            rules: call.upstream.keep_alive.clone(),
+            keep_alive: false,
+            trailers: Rc::default(),
+            timeout: *settings.read_timeout,
+            read_size: read_size.clamp(1, READ_MAX),
+            is_waiting: false,
+            rate: (rate > 0).then_some(Rate {
+                per_second: rate,
+                sleep: None,
+            }),
+        }
+    }
+
+    /// Begins with what was received together with the head.
+    pub(super) fn begin(&mut self, codec: C, input: Vec<u8>, at: usize) {
+        self.codec = Some(codec);
+        self.input = input;
+        self.at = at;
+    }
+
+    /// Milliseconds that the peer may be silent.
+    pub(super) fn timeout(&self) -> Millis {
+        self.timeout
+    }
+
+    /// Takes the connection, for a tunnel.
+    pub(super) fn take_peer(&mut self) -> Option<PeerStream> {
+        self.peer.take()
+    }
+
+    /// The response was read to its end and not a byte further.
+    pub(super) fn complete(&mut self) {
+        let Some(peer) = self.peer.take() else {
+            return;
+        };
+        self.record.finish(peer.stream.worker().now());
+        if self.keep_alive {
+            self.pool.give(peer, self.id, self.owner, &self.rules);
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure) -> Error {
+        if let Some(peer) = self.peer.take() {
+            self.record.finish(peer.stream.worker().now());
+        }
+        Error::upstream(failure.status(), failure.message().unwrap_or_default())
+    }
+
+    /// Decodes what is there: a chunk, the end, or nothing yet.
+    fn decode(&mut self) -> Result<Step, Error> {
+        while self.at < self.input.len() || self.input.is_empty() {
+            let Some(codec) = &mut self.codec else {
+                return Ok(Step::End);
+            };
+            let input = &self.input[self.at..];
+            let decoded = match codec.read_body(input) {
+                Ok(decoded) => decoded,
+                Err(why) => {
+                    let text = format!("{why} {}", Doing::ReadingBody.text());
+                    return Err(self.fail(&Failure::Invalid(text)));
+                }
+            };
+            let is_all = decoded.data == Some(0..self.input.len());
+            let chunk = match decoded.data {
+                Some(_) if is_all => Some(std::mem::take(&mut self.input)),
+                Some(data) => Some(input[data].to_vec()),
+                None => None,
+            };
+            self.at += decoded.consumed;
+            if is_all {
+                self.at = 0;
+            }
+            if decoded.is_done {
+                self.end();
+            }
+            if let Some(chunk) = chunk.filter(|chunk| !chunk.is_empty()) {
+                add(&self.record.response_length, chunk.len());
+                return Ok(Step::Chunk(Chunk::Bytes(Bytes::Owned(chunk))));
+            }
+            if decoded.is_done {
+                return Ok(Step::End);
+            }
+            if decoded.consumed == 0 {
+                break;
+            }
+        }
+        Ok(Step::More)
+    }
+
+    /// The body ended. What follows it belongs to no response, and ends the connection.
+    fn end(&mut self) {
+        if let Some(mut codec) = self.codec.take() {
+            self.trailers.replace(codec.take_trailers());
+        }
+        if self.at < self.input.len() {
+            self.keep_alive = false;
+        }
+        self.complete();
+    }
+
+    /// Reads more.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.poll_rate(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.input.drain(..self.at);
+        self.at = 0;
+        loop {
+            let Some(peer) = &self.peer else {
+                return Poll::Ready(Ok(()));
+            };
+            let filled = self.input.len();
+            self.input.resize(filled + self.read_size, 0);
+            let read = peer.stream.try_read(&mut self.input[filled..]);
+            let count = *read.as_ref().unwrap_or(&0);
+            self.input.truncate(filled + count);
+            match read {
+                Ok(0) => return Poll::Ready(self.closed()),
+                Ok(_) => {
+                    self.is_waiting = false;
+                    add(&self.record.received, count);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if !std::mem::replace(&mut self.is_waiting, true) {
+                        set_timeout(&peer.stream, self.timeout);
+                    }
+                    match peer.stream.poll_readable(cx) {
+                        Poll::Pending => return Poll::Pending,
+                        Poll::Ready(Ok(())) => {}
+                        Poll::Ready(Err(error)) => {
+                            return Poll::Ready(Err(self.broken(&error)));
+                        }
+                    }
+                }
+                Err(error) => return Poll::Ready(Err(self.broken(&error))),
+            }
+        }
+    }
+
+    fn broken(&mut self, error: &io::Error) -> Error {
+        self.fail(&Failure::of_io(error, "recv()", Doing::ReadingBody))
+    }
+
+    /// The peer closed: the end, or the response is not complete.
+    fn closed(&mut self) -> Result<(), Error> {
+        if self.codec.as_ref().is_some_and(Codec::ends_at_close) {
+            self.keep_alive = false;
+            self.end();
+            return Ok(());
+        }
+        Err(self.fail(&Failure::premature(Doing::ReadingBody)))
+    }
+
+    /// Waits until the rate allows to read on.
+    fn poll_rate(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (Some(rate), Some(peer)) = (&mut self.rate, &self.peer) else {
+            return Poll::Ready(());
+        };
+        let worker = peer.stream.worker();
+        loop {
+            if let Some(sleep) = &mut rate.sleep {
+                if sleep.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                rate.sleep = None;
+            }
+            let elapsed = worker.now().saturating_sub(self.record.started);
+            let allowed = rate.per_second.saturating_mul(elapsed / 1000 + 1);
+            let received = self.record.received.get();
+            if received <= allowed {
+                return Poll::Ready(());
+            }
+            let wait = (received - allowed) * 1000 / rate.per_second + 1;
+            rate.sleep = Some(Box::pin(worker.sleep(wait)));
+        }
+    }
+}
+
+enum Step {
+    Chunk(Chunk),
+    End,
+    More,
+}
+
+impl<C: Codec> Source for Relay<C> {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>, Error>> {
+        loop {
+            if self.codec.is_none() {
+                return Poll::Ready(Ok(None));
+            }
+            if self.at < self.input.len() {
+                match self.decode()? {
+                    Step::Chunk(chunk) => return Poll::Ready(Ok(Some(chunk))),
+                    Step::End => return Poll::Ready(Ok(None)),
+                    Step::More => {}
+                }
+            }
+            match self.poll_read(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(result) => result?,
+            }
+        }
+    }
+
+    fn take_trailers(&mut self) -> Vec<(Bytes, Bytes)> {
+        self.trailers.borrow().clone()
+    }
+}
+
+impl<C> Drop for Relay<C> {
+    fn drop(&mut self) {
+        if let Some(peer) = &self.peer {
+            self.record.finish(peer.stream.worker().now());
+        }
+    }
+}
+
+/// A source that ends when the client leaves, though nothing is being written to it.
+pub(super) struct Watched<S> {
+    inner: S,
+    connection: Rc<Connection>,
+    watches: bool,
+}
+
+impl<S> Watched<S> {
+    pub(super) fn new(inner: S, connection: Rc<Connection>, watches: bool) -> Self {
+        Self {
+            inner,
+            connection,
+            watches,
+        }
+    }
+}
+
+impl<S: Source> Source for Watched<S> {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>, Error>> {
+        let polled = self.inner.poll_chunk(cx);
+        if polled.is_pending() && self.watches && poll_left(&self.connection, cx) {
+            return Poll::Ready(Err(Error::Aborted(Abort::ClientLeft)));
+        }
+        polled
+    }
+
+    fn take_trailers(&mut self) -> Vec<(Bytes, Bytes)> {
+        self.inner.take_trailers()
+    }
+}

@@ -1,0 +1,449 @@
+//! What the directives common to all gateways say, one table for every prefix.
+//!
+//! `gateway_directives!("proxy_")` makes the rows; a gateway adds its own beside them.
+//!
+//! Source: nginx documentation, ngx_http_proxy_module.
+
+use crate::core::receive::{TempPath, read_temp_path};
+use engine::address::Address;
+use engine::directive::{lossy, set_once, unset};
+use engine::{Line, Refused, Setting, Template, inherit_fields};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+/// What may be held against an attempt, as bits of `next_upstream`.
+pub mod next {
+    /// The connection failed.
+    pub const ERROR: u32 = 1;
+    /// It took too long.
+    pub const TIMEOUT: u32 = 1 << 1;
+    /// The response made no sense.
+    pub const INVALID_HEADER: u32 = 1 << 2;
+    /// Statuses: from this bit on, in the order of [`STATUSES`].
+    pub const STATUS: u32 = 1 << 3;
+    /// The request may do something twice.
+    pub const NON_IDEMPOTENT: u32 = 1 << 10;
+    /// Never.
+    pub const OFF: u32 = 1 << 11;
+
+    /// The statuses that may send a request to the next peer.
+    pub const STATUSES: [u16; 7] = [500, 502, 503, 504, 403, 404, 429];
+
+    /// The bit of `status`, if it has one.
+    pub fn of_status(status: u16) -> Option<u32> {
+        let index = STATUSES.iter().position(|&known| known == status)?;
+        Some(STATUS << index)
+    }
+}
+
+/// Fields of responses that a configuration may have ignored, as bits.
+pub mod ignore {
+    /// `X-Accel-Redirect`
+    pub const REDIRECT: u32 = 1;
+    /// `X-Accel-Limit-Rate`
+    pub const LIMIT_RATE: u32 = 1 << 1;
+    /// `X-Accel-Buffering`
+    pub const BUFFERING: u32 = 1 << 2;
+    /// `X-Accel-Charset`
+    pub const CHARSET: u32 = 1 << 3;
+
+    /// The names, with their bits; 0 for those that concern caches alone.
+    pub(super) const NAMES: &[(&str, u32)] = &[
+        ("X-Accel-Redirect", REDIRECT),
+        ("X-Accel-Limit-Rate", LIMIT_RATE),
+        ("X-Accel-Buffering", BUFFERING),
+        ("X-Accel-Charset", CHARSET),
+        ("X-Accel-Expires", 0),
+        ("Expires", 0),
+        ("Cache-Control", 0),
+        ("Set-Cookie", 0),
+        ("Vary", 0),
+    ];
+}
+
+/// Settings of a gateway at one location. Times in milliseconds, sizes in bytes.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Until a connection is made.
+    pub connect_timeout: Setting<u64>,
+    /// Between two writes.
+    pub send_timeout: Setting<u64>,
+    /// Between two reads.
+    pub read_timeout: Setting<u64>,
+    /// Whether a response is read as fast as it comes.
+    pub buffering: Setting<bool>,
+    /// Whether a request's body is read before the peer is asked.
+    pub request_buffering: Setting<bool>,
+    /// Whether the peer is left to finish when the client has gone.
+    pub ignore_client_abort: Setting<bool>,
+    /// Whether errors are answered by `error_page`.
+    pub intercept_errors: Setting<bool>,
+    /// For a response's head.
+    pub buffer_size: Setting<u64>,
+    /// Number and size of the buffers that are read ahead into.
+    pub buffers: Setting<(u64, u64)>,
+    /// Of those, what may be on its way to the client. Kept for configurations that name it:
+    /// what is sent is taken out of the buffers at once.
+    pub busy_buffers_size: Setting<u64>,
+    /// What may be read ahead into a file beyond the buffers.
+    pub max_temp_file_size: Setting<u64>,
+    /// What is written to it at once. Kept as above.
+    pub temp_file_write_size: Setting<u64>,
+    /// Where it is made.
+    pub temp_path: Setting<TempPath>,
+    /// Bits of [`next`].
+    pub next_upstream: Setting<u32>,
+    /// Most peers tried; 0 for all.
+    pub next_upstream_tries: Setting<u64>,
+    /// How long peers are tried; 0 for ever.
+    pub next_upstream_timeout: Setting<u64>,
+    /// Fields kept from clients.
+    pub hide: Setting<Vec<Vec<u8>>>,
+    /// Fields passed though they are usually kept from clients.
+    pub pass: Setting<Vec<Vec<u8>>>,
+    /// Fields kept from clients in the end, in lower case; filled in when all is read.
+    pub hidden: Vec<Vec<u8>>,
+    /// Bits of [`ignore`].
+    pub ignore_headers: Setting<u32>,
+    /// Whether the client's fields are passed.
+    pub pass_request_headers: Setting<bool>,
+    /// Whether its body is.
+    pub pass_request_body: Setting<bool>,
+    /// Bytes a second read from the peer.
+    pub limit_rate: Setting<Template>,
+    /// Where connections come from.
+    pub bind: Setting<Option<Bind>>,
+    /// Whether silent peers are probed.
+    pub socket_keepalive: Setting<bool>,
+    /// The kernel's receive buffer.
+    pub socket_rcvbuf: Setting<u64>,
+    /// The kernel's send buffer.
+    pub socket_sndbuf: Setting<u64>,
+    /// Whether ranges are cut out of whatever comes.
+    pub force_ranges: Setting<bool>,
+    /// Kept for configurations that name it: it has no effect on this system.
+    pub send_lowat: Setting<u64>,
+}
+
+/// `bind address [transparent]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bind {
+    /// The address.
+    pub address: Template,
+    /// Whether it need not be ours.
+    pub transparent: bool,
+}
+
+impl Settings {
+    /// The local address for `request`; `None` to leave it to the system.
+    pub fn local_address(&self, request: &crate::Request) -> Option<Address> {
+        let bind = self.bind.as_ref()?;
+        let text = bind.address.eval(request);
+        let text = std::str::from_utf8(&text).ok()?;
+        if text.is_empty() {
+            return None;
+        }
+        let parsed = parse_local(text);
+        if parsed.is_none() {
+            let message = format!("invalid local address \"{text}\"");
+            request.log(runtime::log::Level::Error, &message);
+        }
+        parsed
+    }
+
+    /// Settles what is hidden: `usual` and what `hide` names, but for what `pass` names.
+    pub fn settle_hidden(&mut self, usual: &[&str]) {
+        let passes = |name: &[u8]| self.pass.iter().any(|p| p.eq_ignore_ascii_case(name));
+        let usual = usual.iter().map(|name| name.as_bytes());
+        self.hidden = usual
+            .filter(|name| !passes(name))
+            .chain(self.hide.iter().map(Vec::as_slice))
+            .map(<[u8]>::to_ascii_lowercase)
+            .collect();
+    }
+
+    /// Whether the field `name` is kept from clients.
+    pub fn is_hidden(&self, name: &[u8]) -> bool {
+        self.hidden
+            .iter()
+            .any(|hidden| hidden.len() == name.len() && name.eq_ignore_ascii_case(hidden))
+    }
+}
+
+fn parse_local(text: &str) -> Option<Address> {
+    if let Ok(ip) = text.trim_matches(['[', ']']).parse() {
+        return Some(Address::Ip(std::net::SocketAddr::new(ip, 0)));
+    }
+    text.parse().ok().map(Address::Ip)
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Setting::new(60_000),
+            send_timeout: Setting::new(60_000),
+            read_timeout: Setting::new(60_000),
+            buffering: Setting::new(true),
+            request_buffering: Setting::new(true),
+            ignore_client_abort: Setting::new(false),
+            intercept_errors: Setting::new(false),
+            buffer_size: Setting::new(4096),
+            buffers: Setting::new((8, 4096)),
+            busy_buffers_size: Setting::new(8192),
+            max_temp_file_size: Setting::new(1 << 30),
+            temp_file_write_size: Setting::new(8192),
+            temp_path: Setting::new(TempPath {
+                folder: Rc::new(PathBuf::new()),
+                levels: [1, 2, 0],
+            }),
+            next_upstream: Setting::new(next::ERROR | next::TIMEOUT),
+            next_upstream_tries: Setting::new(0),
+            next_upstream_timeout: Setting::new(0),
+            hide: Setting::new(Vec::new()),
+            pass: Setting::new(Vec::new()),
+            hidden: Vec::new(),
+            ignore_headers: Setting::new(0),
+            pass_request_headers: Setting::new(true),
+            pass_request_body: Setting::new(true),
+            limit_rate: Setting::new(Template::default()),
+            bind: Setting::new(None),
+            socket_keepalive: Setting::new(false),
+            socket_rcvbuf: Setting::new(0),
+            socket_sndbuf: Setting::new(0),
+            force_ranges: Setting::new(false),
+            send_lowat: Setting::new(0),
+        }
+    }
+}
+
+inherit_fields!(Settings {
+    connect_timeout, send_timeout, read_timeout, buffering, request_buffering,
+    ignore_client_abort, intercept_errors, buffer_size, buffers, busy_buffers_size,
+    max_temp_file_size, temp_file_write_size, temp_path, next_upstream, next_upstream_tries,
+    next_upstream_timeout, hide, pass, ignore_headers, pass_request_headers,
+    pass_request_body, limit_rate, bind, socket_keepalive, socket_rcvbuf, socket_sndbuf,
+    force_ranges, send_lowat,
+} own: { hidden });
+
+/// The rows of the common directives, with `$prefix` before each name.
+#[macro_export]
+macro_rules! gateway_directives {
+    ($prefix:literal) => {{
+        use engine::directive::{custom, flag, millis, number, offset, size, template};
+        use engine::{Arity, Contexts};
+        use $crate::gateway::settings as read;
+        const ALL: Contexts = Contexts::ALL;
+        [
+            millis(concat!($prefix, "connect_timeout"), ALL, |s| {
+                &mut s.connect_timeout
+            }),
+            millis(concat!($prefix, "send_timeout"), ALL, |s| {
+                &mut s.send_timeout
+            }),
+            millis(concat!($prefix, "read_timeout"), ALL, |s| {
+                &mut s.read_timeout
+            }),
+            flag(concat!($prefix, "buffering"), ALL, |s| &mut s.buffering),
+            flag(concat!($prefix, "request_buffering"), ALL, |s| {
+                &mut s.request_buffering
+            }),
+            flag(concat!($prefix, "ignore_client_abort"), ALL, |s| {
+                &mut s.ignore_client_abort
+            }),
+            flag(concat!($prefix, "intercept_errors"), ALL, |s| {
+                &mut s.intercept_errors
+            }),
+            size(concat!($prefix, "buffer_size"), ALL, |s| &mut s.buffer_size),
+            custom(
+                concat!($prefix, "buffers"),
+                ALL,
+                Arity::TWO,
+                read::read_buffers,
+            ),
+            size(concat!($prefix, "busy_buffers_size"), ALL, |s| {
+                &mut s.busy_buffers_size
+            }),
+            offset(concat!($prefix, "max_temp_file_size"), ALL, |s| {
+                &mut s.max_temp_file_size
+            }),
+            size(concat!($prefix, "temp_file_write_size"), ALL, |s| {
+                &mut s.temp_file_write_size
+            }),
+            custom(
+                concat!($prefix, "temp_path"),
+                ALL,
+                Arity::between(1, 4),
+                read::read_temp,
+            ),
+            custom(
+                concat!($prefix, "next_upstream"),
+                ALL,
+                Arity::SOME,
+                read::read_next,
+            ),
+            number(
+                concat!($prefix, "next_upstream_tries"),
+                ALL,
+                0,
+                1 << 31,
+                |s| &mut s.next_upstream_tries,
+            ),
+            millis(concat!($prefix, "next_upstream_timeout"), ALL, |s| {
+                &mut s.next_upstream_timeout
+            }),
+            custom(
+                concat!($prefix, "hide_header"),
+                ALL,
+                Arity::ONE,
+                |s, line| {
+                    s.hide.edit().push(line.arg(0).to_vec());
+                    Ok(())
+                },
+            ),
+            custom(
+                concat!($prefix, "pass_header"),
+                ALL,
+                Arity::ONE,
+                |s, line| {
+                    s.pass.edit().push(line.arg(0).to_vec());
+                    Ok(())
+                },
+            ),
+            custom(
+                concat!($prefix, "ignore_headers"),
+                ALL,
+                Arity::SOME,
+                read::read_ignored,
+            ),
+            flag(concat!($prefix, "pass_request_headers"), ALL, |s| {
+                &mut s.pass_request_headers
+            }),
+            flag(concat!($prefix, "pass_request_body"), ALL, |s| {
+                &mut s.pass_request_body
+            }),
+            template(concat!($prefix, "limit_rate"), ALL, |s| &mut s.limit_rate),
+            custom(
+                concat!($prefix, "bind"),
+                ALL,
+                Arity::between(1, 2),
+                read::read_bind,
+            ),
+            flag(concat!($prefix, "socket_keepalive"), ALL, |s| {
+                &mut s.socket_keepalive
+            }),
+            size(concat!($prefix, "socket_rcvbuf"), ALL, |s| {
+                &mut s.socket_rcvbuf
+            }),
+            size(concat!($prefix, "socket_sndbuf"), ALL, |s| {
+                &mut s.socket_sndbuf
+            }),
+            flag(concat!($prefix, "force_ranges"), ALL, |s| {
+                &mut s.force_ranges
+            }),
+            size(concat!($prefix, "send_lowat"), ALL, |s| &mut s.send_lowat),
+        ]
+    }};
+}
+
+/// `buffers number size`
+///
+/// # Errors
+///
+/// `invalid value` for what is no number or size.
+pub fn read_buffers(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused> {
+    let invalid = |_| Refused::new("invalid value");
+    let number = base::units::parse_decimal(line.arg(0)).map_err(invalid)?;
+    let size = base::units::parse_size(line.arg(1)).map_err(invalid)?;
+    if number < 2 {
+        let name = line.name();
+        return Err(Refused::new(format!("there must be at least 2 \"{name}\"")));
+    }
+    set_once(&mut settings.buffers, (number, size))
+}
+
+/// `temp_path path [level...]`
+///
+/// # Errors
+///
+/// As [`read_temp_path`].
+pub fn read_temp(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused> {
+    let path = read_temp_path(line)?;
+    set_once(&mut settings.temp_path, path)
+}
+
+/// `next_upstream word...`
+///
+/// # Errors
+///
+/// `invalid value "..."`.
+pub fn read_next(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused> {
+    let mut mask = 0;
+    for index in 0..line.args().len() {
+        mask |= match line.arg(index) {
+            b"error" => next::ERROR,
+            b"timeout" => next::TIMEOUT,
+            b"invalid_header" => next::INVALID_HEADER,
+            b"non_idempotent" => next::NON_IDEMPOTENT,
+            // Of caches and of nginx Plus's conditions nothing is known here.
+            b"updating" | b"denied" => 0,
+            b"off" => next::OFF,
+            word => status_word(word).ok_or_else(|| line.invalid_value(index))?,
+        };
+    }
+    if mask & next::OFF != 0 {
+        mask = next::OFF;
+    }
+    set_once(&mut settings.next_upstream, mask)
+}
+
+fn status_word(word: &[u8]) -> Option<u32> {
+    let digits = std::str::from_utf8(word.strip_prefix(b"http_")?).ok()?;
+    next::of_status(digits.parse().ok()?)
+}
+
+/// `ignore_headers field...`
+///
+/// # Errors
+///
+/// `invalid value "..."`.
+pub fn read_ignored(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused> {
+    let mut mask = 0;
+    for index in 0..line.args().len() {
+        let word = line.arg(index);
+        let known = ignore::NAMES
+            .iter()
+            .find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()));
+        mask |= known.ok_or_else(|| line.invalid_value(index))?.1;
+    }
+    set_once(&mut settings.ignore_headers, mask)
+}
+
+/// `bind address [transparent] | off`
+///
+/// # Errors
+///
+/// `invalid address "..."`, `invalid parameter "..."`.
+pub fn read_bind(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused> {
+    unset(&mut settings.bind)?;
+    if line.args().len() == 1 && line.arg(0) == b"off" {
+        settings.bind.set(None);
+        return Ok(());
+    }
+    let address = line.template(0)?;
+    if let Some(text) = address.as_constant() {
+        let valid = std::str::from_utf8(text).ok().and_then(parse_local);
+        if valid.is_none() {
+            return Err(Refused::new(format!("invalid address \"{}\"", lossy(text))));
+        }
+    }
+    let transparent = match line.arg(1) {
+        b"" if line.args().len() == 1 => false,
+        b"transparent" => true,
+        _ => return Err(line.invalid_parameter(1)),
+    };
+    settings.bind.set(Some(Bind {
+        address,
+        transparent,
+    }));
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! Groups of servers: those that `upstream` names, and those that a URL names in passing.
+
+use super::pool::{KeepAlive, Pool};
+use engine::Loading;
+use engine::address::Address;
+use engine::peer::{Balancer, PeerConfig, Peers, RoundRobin};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+/// A group, as one worker sees it.
+pub struct Upstream {
+    /// Its name: of the block, or `host:port`.
+    pub name: Rc<str>,
+    /// The peers.
+    pub peers: RefCell<Peers>,
+    /// Who chooses among them.
+    pub balancer: Box<dyn Balancer>,
+    /// Rules for idle connections.
+    pub keep_alive: KeepAlive,
+    /// Idle connections.
+    pub pool: Rc<Pool>,
+}
+
+impl Upstream {
+    /// A group.
+    pub fn new(
+        name: impl Into<Rc<str>>,
+        peers: Peers,
+        mut balancer: Box<dyn Balancer>,
+        keep_alive: KeepAlive,
+    ) -> Rc<Self> {
+        balancer.prepare(&peers);
+        Rc::new(Self {
+            name: name.into(),
+            peers: RefCell::new(peers),
+            balancer,
+            keep_alive,
+            pool: Rc::default(),
+        })
+    }
+
+    /// The group that addresses make without a block; `keep` says whether its connections may
+    /// stay open.
+    pub fn of_addresses(name: &str, addresses: Vec<Address>, keep: bool) -> Rc<Self> {
+        let keep_alive = KeepAlive {
+            connections: if keep {
+                KeepAlive::default().connections
+            } else {
+                0
+            },
+            ..KeepAlive::default()
+        };
+        let peers = Peers::new(addresses.into_iter().map(|address| PeerConfig {
+            server: name.into(),
+            ..PeerConfig::new(address)
+        }));
+        Self::new(name, peers, Box::new(RoundRobin), keep_alive)
+    }
+}
+
+/// Every group of a configuration by name.
+#[derive(Default)]
+pub struct Upstreams {
+    named: HashMap<Vec<u8>, Rc<Upstream>>,
+    implicit: HashMap<Vec<u8>, Rc<Upstream>>,
+}
+
+impl Upstreams {
+    /// Adds the group of a block.
+    pub fn add(&mut self, upstream: Rc<Upstream>) {
+        let name = upstream.name.as_bytes().to_ascii_lowercase();
+        self.named.insert(name, upstream);
+    }
+
+    /// The group of a block.
+    pub fn find(&self, name: &[u8]) -> Option<&Rc<Upstream>> {
+        self.named.get(&name.to_ascii_lowercase())
+    }
+
+    /// All groups, those of blocks and those that URLs made, by what a URL calls them.
+    pub fn by_authority(&self) -> HashMap<Vec<u8>, Rc<Upstream>> {
+        let mut all = self.implicit.clone();
+        all.extend(
+            self.named
+                .iter()
+                .map(|(name, group)| (name.clone(), Rc::clone(group))),
+        );
+        all
+    }
+}
+
+/// The group that `authority` (`host[:port]` or `unix:path`) means: a block's where it is the
+/// name of one, else one made for it.
+///
+/// # Errors
+///
+/// In nginx's words, without the directive: `host not found in upstream "..."`, `invalid port
+/// in upstream "..."`, `upstream "..." may not have port N`.
+pub fn of_authority(
+    loading: &mut Loading,
+    authority: &str,
+    default_port: u16,
+) -> Result<Rc<Upstream>, String> {
+    let groups = loading.shared::<Upstreams>();
+    if let Some(found) = groups.find(authority.as_bytes()) {
+        return Ok(Rc::clone(found));
+    }
+    if let Some((host, port)) = authority.rsplit_once(':')
+        && let Some(found) = groups.find(host.as_bytes())
+    {
+        let name = &found.name;
+        return Err(format!("upstream \"{name}\" may not have port {port}"));
+    }
+    // Of the protocols with a default port there is one, so that the text is the whole key.
+    let key = authority.to_ascii_lowercase().into_bytes();
+    if let Some(found) = groups.implicit.get(&key) {
+        return Ok(Rc::clone(found));
+    }
+    let addresses = addresses_of(authority, default_port, engine::address::resolve)?;
+    let upstream = Upstream::of_addresses(authority, addresses, true);
+    groups.implicit.insert(key, Rc::clone(&upstream));
+    Ok(upstream)
+}
+
+/// The addresses of `authority`; names are looked up by `resolve`.
+///
+/// # Errors
+///
+/// As [`of_authority`].
+pub fn addresses_of(
+    authority: &str,
+    default_port: u16,
+    resolve: impl Fn(&str) -> Option<Vec<IpAddr>>,
+) -> Result<Vec<Address>, String> {
+    if let Some(path) = authority.strip_prefix("unix:") {
+        let path = path.split(':').next().unwrap_or_default();
+        if path.is_empty() {
+            return Err("no path in the unix domain socket".to_owned());
+        }
+        return Ok(vec![Address::Unix(path.as_bytes().into())]);
+    }
+    let refuse = |why: &str| format!("{why} in upstream \"{authority}\"");
+    let (host, port) =
+        engine::address::split_host(authority).ok_or_else(|| refuse("invalid host"))?;
+    if host.is_empty() {
+        return Err(refuse("no host"));
+    }
+    let port = match port {
+        None => default_port,
+        Some(text) => {
+            let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            let port: Option<u16> = text.parse().ok().filter(|&port| port > 0 && is_number);
+            port.ok_or_else(|| refuse("invalid port"))?
+        }
+    };
+    let ips = resolve(host).ok_or_else(|| refuse("host not found"))?;
+    let address = |ip| Address::Ip(SocketAddr::new(ip, port));
+    Ok(ips.into_iter().map(address).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(authority: &str, expected: &str) {
+        let known = |host: &str| match host {
+            "two.test" => Some(vec![[192, 0, 2, 1].into(), [192, 0, 2, 2].into()]),
+            _ => host.parse().ok().map(|ip| vec![ip]),
+        };
+        let got = match addresses_of(authority, 80, known) {
+            Ok(all) => all
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" "),
+            Err(why) => why,
+        };
+        assert_eq!(got, expected, "{authority}");
+    }
+
+    #[test]
+    fn authorities() {
+        check("127.0.0.1", "127.0.0.1:80");
+        check("127.0.0.1:81", "127.0.0.1:81");
+        check("[::1]:81", "[::1]:81");
+        check("unix:/tmp/a:", "unix:/tmp/a");
+        check("two.test:8", "192.0.2.1:8 192.0.2.2:8");
+        check("no.test", "host not found in upstream \"no.test\"");
+        check("127.0.0.1:x", "invalid port in upstream \"127.0.0.1:x\"");
+        check(":80", "no host in upstream \":80\"");
+        check("unix:", "no path in the unix domain socket");
+    }
+}

@@ -1,0 +1,204 @@
+//! HTTP/1 as a gateway's protocol.
+
+use super::target::Target;
+use super::{COMMON, SETTINGS};
+use http::gateway::{Codec, Decoded, HeadStep, RequestBody, UpstreamHead};
+use http::{Bytes, Error, Location, Request};
+use http1::{
+    ChunkLimits, ChunkedDecoder, ResponseBody, ResponseHead, ResponseParser, response_framing,
+};
+use std::rc::Rc;
+
+/// One request and its response.
+pub(super) struct Http1 {
+    location: Rc<Location>,
+    target: Rc<Target>,
+    /// The URI, where it is not the client's own.
+    uri: Option<Vec<u8>>,
+    /// Whether the response will have no body, since only its head was asked for.
+    is_head: bool,
+    is_chunked: bool,
+    parser: ResponseParser,
+    parsed: ResponseHead,
+    body: Body,
+}
+
+/// How the end of the response's body is found.
+enum Body {
+    Length(u64),
+    Chunked(Box<ChunkedDecoder>),
+    UntilClose,
+}
+
+impl Http1 {
+    pub(super) fn new(location: &Rc<Location>, target: Rc<Target>, uri: Option<Vec<u8>>) -> Self {
+        Self {
+            location: Rc::clone(location),
+            target,
+            uri,
+            is_head: false,
+            is_chunked: false,
+            parser: ResponseParser::default(),
+            parsed: ResponseHead::default(),
+            body: Body::Length(0),
+        }
+    }
+
+    /// Judges a head that is complete at `len`.
+    fn complete(&mut self, input: &[u8], len: usize) -> Result<HeadStep, String> {
+        let framing = response_framing(&self.parsed, input, self.is_head)
+            .map_err(|bad| describe(&bad, input))?;
+        self.body = match framing.body {
+            ResponseBody::None => Body::Length(0),
+            ResponseBody::Length(length) => Body::Length(length),
+            ResponseBody::Chunked => {
+                Body::Chunked(Box::new(ChunkedDecoder::new(ChunkLimits::default())))
+            }
+            ResponseBody::UntilClose => Body::UntilClose,
+        };
+        let has_body = match framing.body {
+            ResponseBody::None => false,
+            ResponseBody::Length(length) => length > 0,
+            ResponseBody::Chunked | ResponseBody::UntilClose => true,
+        };
+        let is_plain = matches!(framing.body, ResponseBody::Length(_));
+        let head = UpstreamHead {
+            bytes: input.into(),
+            body_start: is_plain.then_some(len),
+            status: self.parsed.status,
+            status_line: self.parsed.status_line,
+            fields: std::mem::take(&mut self.parsed.fields),
+            length: framing.length,
+            has_body,
+            keep_alive: framing.keep_alive,
+        };
+        Ok(HeadStep::Complete(len, Box::new(head)))
+    }
+}
+
+fn describe(bad: &http1::BadResponse, input: &[u8]) -> String {
+    let mut out = Vec::new();
+    bad.describe(input, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+impl Codec for Http1 {
+    fn write_head(
+        &mut self,
+        request: &Request,
+        body: RequestBody,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let settings = SETTINGS.of(&self.location.settings);
+        self.parser = ResponseParser::default();
+        self.parsed.reset();
+        self.is_chunked = body == RequestBody::Unknown;
+        let start = out.len();
+        if settings.method.is_empty() {
+            out.extend_from_slice(request.method_name());
+        } else {
+            settings.method.write(request, out);
+        }
+        let method = &out[start..];
+        if method.is_empty() || !method.iter().all(u8::is_ascii_graphic) {
+            return Err(Error::operator("\"proxy_method\" gives no valid method"));
+        }
+        self.is_head = method.eq_ignore_ascii_case(b"HEAD");
+        out.push(b' ');
+        out.extend_from_slice(self.uri.as_deref().unwrap_or(request.original_uri()));
+        let version: &[u8] = match super::VERSIONS.get(*settings.version) {
+            Some(&"1.0") => b" HTTP/1.0\r\n",
+            _ => b" HTTP/1.1\r\n",
+        };
+        out.extend_from_slice(version);
+        let own_body = settings.set_body.as_ref().map(|body| body.eval(request));
+        let body = match &own_body {
+            Some(own) => RequestBody::Length(own.len() as u64),
+            None => body,
+        };
+        let fields = &settings.fields;
+        fields.write(request, &self.target.host, body, out)?;
+        if *COMMON.of(&self.location.settings).pass_request_headers {
+            fields.write_passed(request, out);
+        }
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(own_body.as_deref().unwrap_or_default());
+        Ok(())
+    }
+
+    fn write_part(&mut self, part: &[u8], out: &mut Vec<u8>) {
+        if self.is_chunked {
+            let head = http1::encode_chunk_head(part.len() as u64);
+            out.extend_from_slice(head.as_bytes());
+        }
+        out.extend_from_slice(part);
+        if self.is_chunked {
+            out.extend_from_slice(http1::CHUNK_END);
+        }
+    }
+
+    fn write_end(&mut self, out: &mut Vec<u8>) {
+        if self.is_chunked {
+            out.extend_from_slice(http1::LAST_CHUNK);
+        }
+    }
+
+    fn read_head(&mut self, input: &[u8]) -> Result<HeadStep, String> {
+        let parsed = self.parser.parse(input, &mut self.parsed);
+        match parsed.map_err(|bad| describe(&bad, input))? {
+            None => Ok(HeadStep::Partial),
+            Some(len) if self.parsed.status < 200 && self.parsed.status != 101 => {
+                if self.parsed.version < http1::Version::Http11 {
+                    return Err("upstream sent HTTP/1.0 response with early hints".to_owned());
+                }
+                self.parser = ResponseParser::default();
+                self.parsed.reset();
+                Ok(HeadStep::Interim(len))
+            }
+            Some(len) => self.complete(input, len),
+        }
+    }
+
+    fn read_body(&mut self, input: &[u8]) -> Result<Decoded, String> {
+        match &mut self.body {
+            Body::Length(left) => {
+                let count =
+                    usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
+                *left -= count as u64;
+                Ok(Decoded {
+                    consumed: count,
+                    data: (count > 0).then_some(0..count),
+                    is_done: *left == 0,
+                })
+            }
+            Body::Chunked(decoder) => {
+                let chunk = decoder
+                    .decode(input)
+                    .map_err(|_| "upstream sent invalid chunked response".to_owned())?;
+                Ok(Decoded {
+                    consumed: chunk.consumed,
+                    data: chunk.data,
+                    is_done: chunk.done,
+                })
+            }
+            Body::UntilClose => Ok(Decoded {
+                consumed: input.len(),
+                data: Some(0..input.len()),
+                is_done: false,
+            }),
+        }
+    }
+
+    fn ends_at_close(&self) -> bool {
+        matches!(self.body, Body::UntilClose)
+    }
+
+    fn take_trailers(&mut self) -> Vec<(Bytes, Bytes)> {
+        let Body::Chunked(decoder) = &self.body else {
+            return Vec::new();
+        };
+        let own = |bytes: &[u8]| Bytes::Owned(bytes.to_vec());
+        let pairs = decoder.trailers().iter();
+        pairs.map(|(name, value)| (own(name), own(value))).collect()
+    }
+}

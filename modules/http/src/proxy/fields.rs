@@ -1,0 +1,225 @@
+//! The fields of a request as the proxied server gets them.
+
+use engine::Template;
+use http::gateway::RequestBody;
+use http::{Error, Request};
+use http1::Known;
+
+/// Fields that are never passed from the client as they are: they concern this hop, or say
+/// where the body ends, which is always said anew.
+const OWN: &[&str] = &[
+    "Host",
+    "Connection",
+    "Proxy-Connection",
+    "Content-Length",
+    "Transfer-Encoding",
+    "TE",
+    "Keep-Alive",
+    "Expect",
+    "Upgrade",
+];
+
+/// Compiled `proxy_set_header`.
+#[derive(Default)]
+pub(super) struct Fields {
+    /// The Host, where the configuration says it.
+    host: Option<Template>,
+    /// The Content-Length, likewise.
+    length: Option<Template>,
+    /// The Transfer-Encoding, likewise.
+    coding: Option<Template>,
+    /// Every other field that the configuration says.
+    set: Vec<(Vec<u8>, Template)>,
+}
+
+impl Fields {
+    /// Sorts what was written.
+    pub(super) fn compile(written: &[(Vec<u8>, Template)]) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in written {
+            let place = if name.eq_ignore_ascii_case(b"Host") {
+                &mut fields.host
+            } else if name.eq_ignore_ascii_case(b"Content-Length") {
+                &mut fields.length
+            } else if name.eq_ignore_ascii_case(b"Transfer-Encoding") {
+                &mut fields.coding
+            } else {
+                fields.set.push((name.clone(), value.clone()));
+                continue;
+            };
+            *place = Some(value.clone());
+        }
+        fields
+    }
+
+    /// Appends the fields for `request`; `host` is what the URL names.
+    pub(super) fn write(
+        &self,
+        request: &Request,
+        host: &[u8],
+        body: RequestBody,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        match &self.host {
+            None => line(b"Host", host, out)?,
+            Some(template) => {
+                let value = template.eval(request);
+                line(b"Host", if value.is_empty() { host } else { &value }, out)?;
+            }
+        }
+        self.write_framing(request, body, out)?;
+        for (name, template) in &self.set {
+            let start = out.len();
+            out.extend_from_slice(name);
+            out.extend_from_slice(b": ");
+            let value = out.len();
+            template.write(request, out);
+            if out.len() == value {
+                out.truncate(start);
+                continue;
+            }
+            check(name, &out[value..])?;
+            out.extend_from_slice(b"\r\n");
+        }
+        Ok(())
+    }
+
+    fn write_framing(
+        &self,
+        request: &Request,
+        body: RequestBody,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let own_length = self.length.as_ref().map(|template| template.eval(request));
+        let own_coding = self.coding.as_ref().map(|template| template.eval(request));
+        match (&own_length, body) {
+            (Some(value), _) if value.is_empty() => {}
+            (Some(value), _) => line(b"Content-Length", value, out)?,
+            (None, RequestBody::Length(length)) => {
+                line(b"Content-Length", length.to_string().as_bytes(), out)?;
+            }
+            (None, RequestBody::None | RequestBody::Unknown) => {}
+        }
+        match (&own_coding, body) {
+            (Some(value), _) if value.is_empty() => {}
+            (Some(value), _) => line(b"Transfer-Encoding", value, out)?,
+            (None, RequestBody::Unknown) => line(b"Transfer-Encoding", b"chunked", out)?,
+            (None, RequestBody::None | RequestBody::Length(_)) => {}
+        }
+        Ok(())
+    }
+
+    /// Appends the client's own fields, but for those that are said anew.
+    pub(super) fn write_passed(&self, request: &Request, out: &mut Vec<u8>) {
+        let buf = &request.head.buf;
+        let listed = request
+            .header(Known::Connection)
+            .filter(|value| !is_usual(value));
+        for field in &request.head.parsed.fields {
+            let name = field.name.of(buf);
+            if is_own(field.known, name) || self.is_set(name) {
+                continue;
+            }
+            if listed.is_some_and(|names| lists(names, name)) {
+                continue;
+            }
+            out.extend_from_slice(name);
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(field.value.of(buf));
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    fn is_set(&self, name: &[u8]) -> bool {
+        self.set
+            .iter()
+            .any(|(set, _)| set.len() == name.len() && name.eq_ignore_ascii_case(set))
+    }
+}
+
+fn is_own(known: Known, name: &[u8]) -> bool {
+    match known {
+        Known::Host
+        | Known::Connection
+        | Known::ProxyConnection
+        | Known::ContentLength
+        | Known::TransferEncoding
+        | Known::Te
+        | Known::KeepAlive
+        | Known::Expect
+        | Known::Upgrade => true,
+        Known::Other => OWN
+            .iter()
+            .any(|own| own.len() == name.len() && name.eq_ignore_ascii_case(own.as_bytes())),
+        _ => false,
+    }
+}
+
+fn is_usual(connection: &[u8]) -> bool {
+    [&b"keep-alive"[..], b"close", b"upgrade"]
+        .iter()
+        .any(|usual| connection.eq_ignore_ascii_case(usual))
+}
+
+/// Whether a `Connection` field says that `name` is for this hop alone.
+fn lists(connection: &[u8], name: &[u8]) -> bool {
+    let mut names = connection
+        .split(|&byte| byte == b',')
+        .map(<[u8]>::trim_ascii);
+    names.any(|listed| listed.eq_ignore_ascii_case(name))
+}
+
+fn line(name: &[u8], value: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+    check(name, value)?;
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+/// Refuses what would end a line: whatever the configuration says, that never leaves.
+fn check(name: &[u8], value: &[u8]) -> Result<(), Error> {
+    if base::bytes::is_header_safe(name) && base::bytes::is_header_safe(value) {
+        return Ok(());
+    }
+    Err(Error::operator(format!(
+        "header \"{}\" would carry a line break or NUL: \"{}\"",
+        name.escape_ascii(),
+        value.escape_ascii()
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn written_fields_are_sorted() {
+        let text = |text: &str| Template::constant(text.as_bytes());
+        let written = [
+            (b"host".to_vec(), text("a")),
+            (b"X".to_vec(), text("b")),
+            (b"content-length".to_vec(), text("")),
+        ];
+        let fields = Fields::compile(&written);
+        assert!(fields.host.is_some() && fields.length.is_some() && fields.coding.is_none());
+        assert!(fields.is_set(b"x") && !fields.is_set(b"xy"));
+    }
+
+    #[test]
+    fn fields_of_this_hop_are_not_passed() {
+        assert!(is_own(Known::Te, b"te"));
+        assert!(!is_own(Known::UserAgent, b"User-Agent"));
+        assert!(!is_own(Known::Other, b"X-Host"));
+        assert!(lists(b"close, X-Forwarded-For", b"x-forwarded-for"));
+        assert!(!lists(b"close, X-Forwarded-For", b"X"));
+    }
+
+    #[test]
+    fn no_line_break_ever_leaves() {
+        for value in [&b"a\rb"[..], b"a\nb", b"a\0b"] {
+            assert!(line(b"X", value, &mut Vec::new()).is_err());
+        }
+    }
+}

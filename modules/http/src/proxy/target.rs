@@ -1,0 +1,234 @@
+//! The server that a request goes to, and the URI that it is asked for.
+
+use super::pass::Groups;
+use super::variables::TARGET;
+use base::escape;
+use engine::Template;
+use engine::directive::lossy;
+use http::gateway::{Upstream, upstream};
+use http::{Error, Flow, Request};
+use runtime::log::Level;
+use std::borrow::Cow;
+use std::rc::Rc;
+
+/// A URL in parts.
+#[derive(Debug, PartialEq)]
+pub(super) struct Url<'t> {
+    /// `host[:port]` or `unix:path`.
+    pub(super) authority: &'t [u8],
+    /// What follows it, if anything does.
+    pub(super) uri: &'t [u8],
+}
+
+impl<'t> Url<'t> {
+    /// Splits `http://authority/uri`.
+    pub(super) fn parse(text: &'t [u8]) -> Result<Self, String> {
+        let starts = |scheme: &str| {
+            text.get(..scheme.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
+        };
+        if starts("https://") {
+            return Err("https protocol requires SSL support".to_owned());
+        }
+        if !starts("http://") {
+            return Err("invalid URL prefix".to_owned());
+        }
+        let rest = &text[b"http://".len()..];
+        let end = match rest.strip_prefix(b"unix:") {
+            // The path of a socket ends at a colon.
+            Some(path) => path.iter().position(|&b| b == b':').map(|at| at + 5),
+            None => rest.iter().position(|&byte| matches!(byte, b'/' | b'?')),
+        };
+        let (authority, uri) = rest.split_at(end.unwrap_or(rest.len()));
+        let uri = uri.strip_prefix(b":").unwrap_or(uri);
+        Ok(Self { authority, uri })
+    }
+}
+
+/// Where a request goes.
+pub(super) struct Target {
+    pub(super) upstream: Rc<Upstream>,
+    /// `$proxy_host`
+    pub(super) host: Vec<u8>,
+    /// `$proxy_port`
+    pub(super) port: Vec<u8>,
+    /// The URI of the URL; empty for none.
+    uri: Vec<u8>,
+    /// Bytes of the request's path that it stands for.
+    replaced: usize,
+    /// Whether the URI is for this request alone, and so stands for all of its.
+    is_whole: bool,
+}
+
+impl Target {
+    pub(super) fn new(
+        upstream: Rc<Upstream>,
+        url: &Url<'_>,
+        is_group: bool,
+        replaced: usize,
+    ) -> Self {
+        let (host, port) = host_and_port(url.authority, is_group);
+        let mut uri = url.uri.to_vec();
+        if uri.starts_with(b"?") {
+            uri.insert(0, b'/');
+        }
+        Self {
+            upstream,
+            host,
+            port,
+            uri,
+            replaced,
+            is_whole: false,
+        }
+    }
+
+    /// The target whose URL has variables.
+    pub(super) fn at_run_time(
+        request: &mut Request,
+        template: &Template,
+        groups: &Groups,
+    ) -> Result<Rc<Self>, Result<Flow, Error>> {
+        let text = template.eval(request);
+        let url = match Url::parse(&text) {
+            Ok(url) => url,
+            Err(_) => {
+                let reason = format!("invalid URL prefix in \"{}\"", text.escape_ascii());
+                return Err(Err(Error::operator(reason)));
+            }
+        };
+        let group = groups.get(&url.authority.to_ascii_lowercase());
+        let upstream = match group {
+            Some(group) => Rc::clone(group),
+            None => ad_hoc(request, url.authority)?,
+        };
+        let is_group = group.is_some_and(|group| {
+            engine::address::split_host(&group.name).is_none_or(|(_, port)| port.is_none())
+        });
+        let mut target = Self::new(upstream, &url, is_group, 0);
+        target.is_whole = !target.uri.is_empty();
+        let target = Rc::new(target);
+        TARGET.set(request, Rc::clone(&target));
+        Ok(target)
+    }
+
+    /// The URI to ask for. Never with bytes that could end a request line.
+    pub(super) fn uri<'r>(&'r self, request: &'r Request) -> Cow<'r, [u8]> {
+        if self.is_whole {
+            return clean(&self.uri);
+        }
+        if self.uri.is_empty() && request.uri_is_original {
+            return Cow::Borrowed(request.original_uri());
+        }
+        let mut out = Vec::with_capacity(self.uri.len() + request.uri.len() + 16);
+        let mut path: &[u8] = &request.uri;
+        if request.location_matches_uri {
+            out.extend_from_slice(&clean(&self.uri));
+            if !self.uri.is_empty() {
+                path = path.get(self.replaced..).unwrap_or_default();
+            }
+        }
+        escape::uri(escape::Uri::Path, path, &mut out);
+        if !request.args.is_empty() {
+            out.push(b'?');
+            out.extend_from_slice(&clean(&request.args));
+        }
+        Cow::Owned(out)
+    }
+}
+
+/// `$proxy_host` and `$proxy_port` for an authority.
+fn host_and_port(authority: &[u8], is_group: bool) -> (Vec<u8>, Vec<u8>) {
+    if authority.starts_with(b"unix:") {
+        return (b"localhost".to_vec(), Vec::new());
+    }
+    let text = String::from_utf8_lossy(authority);
+    let port = match engine::address::split_host(&text) {
+        Some((_, Some(port))) if !is_group => port,
+        _ => "80",
+    };
+    let host = text.strip_suffix(":80").unwrap_or(&text);
+    (host.as_bytes().to_vec(), port.as_bytes().to_vec())
+}
+
+/// A group for one request: an address, since names that come up at run time need a resolver.
+fn ad_hoc(request: &mut Request, authority: &[u8]) -> Result<Rc<Upstream>, Result<Flow, Error>> {
+    let text = lossy(authority);
+    let unresolved = std::cell::RefCell::new(None);
+    let addresses = upstream::addresses_of(&text, 80, |host| match host.parse() {
+        Ok(ip) => Some(vec![ip]),
+        Err(_) => {
+            unresolved.replace(Some(host.to_owned()));
+            None
+        }
+    });
+    match (addresses, unresolved.take()) {
+        (Ok(addresses), _) => Ok(Upstream::of_addresses(&text, addresses, false)),
+        (Err(_), Some(host)) => {
+            request.log(
+                Level::Error,
+                &format!("no resolver defined to resolve {host}"),
+            );
+            Err(Ok(Flow::Status(502)))
+        }
+        (Err(why), None) => Err(Err(Error::operator(why))),
+    }
+}
+
+/// Escapes what would end or split a request line.
+fn clean(uri: &[u8]) -> Cow<'_, [u8]> {
+    let is_bad = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
+    if !uri.iter().any(|byte| is_bad(byte)) {
+        return Cow::Borrowed(uri);
+    }
+    let mut out = Vec::with_capacity(uri.len() + 8);
+    for byte in uri {
+        if is_bad(byte) {
+            out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        } else {
+            out.push(*byte);
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<(&str, &str), &str>) {
+        let got = Url::parse(text.as_bytes());
+        let got = got.as_ref().map(|url| (url.authority, url.uri));
+        let expected = expected.map(|(authority, uri)| (authority.as_bytes(), uri.as_bytes()));
+        assert_eq!(got.map_err(String::as_str), expected, "{text}");
+    }
+
+    #[test]
+    fn urls() {
+        check("http://a", Ok(("a", "")));
+        check("HTTP://a:8/b?c", Ok(("a:8", "/b?c")));
+        check("http://a?c", Ok(("a", "?c")));
+        check("http://unix:/tmp/a:/b", Ok(("unix:/tmp/a", "/b")));
+        check("http://unix:/tmp/a", Ok(("unix:/tmp/a", "")));
+        check("a", Err("invalid URL prefix"));
+    }
+
+    #[test]
+    fn hosts_and_ports() {
+        let check = |authority: &str, is_group, host: &str, port: &str| {
+            let expected = (host.as_bytes().to_vec(), port.as_bytes().to_vec());
+            assert_eq!(host_and_port(authority.as_bytes(), is_group), expected);
+        };
+        check("127.0.0.1:81", false, "127.0.0.1:81", "81");
+        check("127.0.0.1:80", false, "127.0.0.1", "80");
+        check("127.0.0.1", false, "127.0.0.1", "80");
+        check("unix:/a", false, "localhost", "");
+        check("group", true, "group", "80");
+    }
+
+    #[test]
+    fn nothing_ends_a_request_line() {
+        assert_eq!(&*clean(b"/a b\r\nX: y\0"), b"/a%20b%0D%0AX:%20y%00");
+        assert_eq!(&*clean(b"/a%20b?c"), b"/a%20b?c");
+    }
+}

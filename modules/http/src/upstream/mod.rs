@@ -1,0 +1,192 @@
+//! `upstream`: groups of servers, who of them is asked, and connections kept open to them.
+//!
+//! A block is read into [`Blocks`] as its directives come; when all is read, each becomes one
+//! group of the gateway engine. A balancing method is a room of its own that says which
+//! [`Balancer`] the group gets.
+//!
+//! Source: nginx documentation, ngx_http_upstream_module.
+
+mod balancers;
+mod crc32;
+mod hash;
+mod keepalive;
+mod server;
+mod zone;
+
+pub(crate) use balancers::{IP_HASH, LEAST_CONN, RANDOM};
+pub(crate) use hash::MODULE as HASH;
+pub(crate) use keepalive::MODULE as KEEPALIVE;
+pub(crate) use zone::MODULE as ZONE;
+
+use conf::Position;
+use engine::directive::{block, custom, lossy};
+use engine::peer::{Balancer, PeerConfig, Peers, RoundRobin};
+use engine::{Arity, Contexts, Directive, Line, Loading, Refused, Slot, inherit_fields};
+use http::Module;
+use http::config::finish::Finishing;
+use http::gateway::{KeepAlive, Upstream, Upstreams};
+
+/// The blocks read so far.
+#[derive(Default)]
+struct Blocks {
+    all: Vec<Block>,
+}
+
+/// One `upstream` block.
+struct Block {
+    name: String,
+    /// Number of its level, by which its directives find it.
+    level: Option<u32>,
+    position: Position,
+    peers: Vec<PeerConfig>,
+    /// How often `server` was said, whatever came of it.
+    servers: usize,
+    balancer: Option<Box<dyn Balancer>>,
+    /// Whether the method allows backup servers.
+    admits_backup: bool,
+    keep_alive: KeepAlive,
+}
+
+/// Nothing is kept at levels: a block's directives add to its [`Block`].
+#[derive(Default)]
+struct Nothing {}
+
+inherit_fields!(Nothing {});
+
+const DIRECTIVES: &[Directive<Nothing>] = &[
+    block("upstream", Contexts::HTTP, Arity::ONE, |_, line| open(line)),
+    custom("server", Contexts::UPSTREAM, Arity::SOME, |_, line| {
+        server::read(line)
+    }),
+];
+
+static SETTINGS: Slot<Nothing> = Slot::location(DIRECTIVES);
+
+/// Groups of servers.
+pub(crate) static MODULE: Module = Module {
+    name: "upstream_blocks",
+    settings: &[&SETTINGS],
+    finish: Some(finish),
+    ..Module::EMPTY
+};
+
+/// `upstream name { ... }`
+fn open(line: &mut Line<'_>) -> Result<(), Refused> {
+    let name = lossy(line.arg(0));
+    let position = line.directive.end;
+    let blocks = &mut line.loading.shared::<Blocks>().all;
+    if blocks
+        .iter()
+        .any(|block| block.name.eq_ignore_ascii_case(&name))
+    {
+        return Err(Refused::new(format!("duplicate upstream \"{name}\"")));
+    }
+    let index = blocks.len();
+    blocks.push(Block {
+        name,
+        level: None,
+        position,
+        peers: Vec::new(),
+        servers: 0,
+        balancer: None,
+        admits_backup: true,
+        keep_alive: KeepAlive::default(),
+    });
+    line.open_level(Contexts::UPSTREAM);
+    let block = &line.loading.shared::<Blocks>().all[index];
+    if block.servers == 0 {
+        return Err(Refused::new("no servers are inside upstream"));
+    }
+    Ok(())
+}
+
+/// The block that a directive stands in: the one that was opened last, since they do not nest.
+fn current(loading: &mut Loading, level: u32) -> Result<&mut Block, Refused> {
+    let last = loading.shared::<Blocks>().all.last_mut();
+    let block = last.ok_or_else(|| Refused::new("there is no upstream to set this for"))?;
+    block.level = Some(level);
+    Ok(block)
+}
+
+/// Gives the block its method.
+fn choose(
+    line: &mut Line<'_>,
+    balancer: Box<dyn Balancer>,
+    admits_backup: bool,
+) -> Result<(), Refused> {
+    let level = line.level;
+    let block = current(line.loading, level)?;
+    let is_redefined = block.balancer.replace(balancer).is_some();
+    block.admits_backup = admits_backup;
+    let has_backup = block.peers.iter().any(|peer| peer.is_backup);
+    if is_redefined {
+        line.warn("load balancing method redefined");
+    }
+    if has_backup && !admits_backup {
+        return Err(Refused::new(
+            "balancing method does not support parameter \"backup\"",
+        ));
+    }
+    Ok(())
+}
+
+/// Makes groups of the blocks.
+fn finish(finishing: &mut Finishing<'_>) -> Result<(), Refused> {
+    let blocks: Blocks = finishing.loading.take_shared();
+    for block in blocks.all {
+        if !block.peers.is_empty() && block.peers.iter().all(|peer| peer.is_backup) {
+            let error = conf::Error::emerg(
+                block.position,
+                format!("no servers in upstream \"{}\"", block.name),
+            );
+            finishing.loading.errors.push(error);
+        }
+        let balancer = block.balancer.unwrap_or_else(|| Box::new(RoundRobin));
+        let peers = Peers::new(block.peers);
+        let upstream = Upstream::new(block.name, peers, balancer, block.keep_alive);
+        finishing.loading.shared::<Upstreams>().add(upstream);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::check;
+
+    #[test]
+    fn blocks_and_their_misuse() {
+        check(
+            "upstream u { server 127.0.0.1:1 weight=2 max_fails=0; }",
+            "",
+        );
+        check(
+            "upstream u { server 127.0.0.1; } upstream U { server 127.0.0.1; }",
+            "duplicate upstream \"U\"",
+        );
+        check("upstream u { }", "no servers are inside upstream");
+        check(
+            "upstream u { server 127.0.0.1:1 weight=0; }",
+            "invalid parameter \"weight=0\"",
+        );
+        check(
+            "upstream u { ip_hash; server 127.0.0.1:1 backup; }",
+            "balancing method does not support parameter \"backup\"",
+        );
+        check(
+            "upstream u { ip_hash; least_conn; server 127.0.0.1; }",
+            "load balancing method redefined",
+        );
+        check(
+            "upstream u { server 127.0.0.1; keepalive 4 loco; }",
+            "invalid parameter \"loco\"",
+        );
+        check(
+            "upstream u { server 127.0.0.1; random three; }",
+            "invalid parameter \"three\"",
+        );
+        check(
+            "server { hash $host; }",
+            "\"hash\" directive is not allowed here",
+        );
+    }
+}
