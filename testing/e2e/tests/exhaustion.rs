@@ -53,6 +53,7 @@ fn slow_heads_give_way_to_new_clients() {
         slow.push(client);
     }
     let count = served(addr(&server), 40);
+    eprintln!("{count} of 40 honest clients were served");
     assert!(count >= 38, "{count} of 40 were served");
     server.wait_for_error_log("worker_connections are not enough");
     drop(slow);
@@ -160,6 +161,7 @@ fn descriptors_run_out_without_a_spin_and_come_back() {
     let before = ticks();
     std::thread::sleep(Duration::from_secs(2));
     let spent = ticks() - before;
+    eprintln!("{spent} ticks in 2 seconds of starving");
     // 200 ticks would be all of one processor.
     assert!(spent < 60, "{spent} ticks in 2 seconds of starving");
     drop(crowd);
@@ -232,6 +234,7 @@ fn memory_of_unfinished_heads_is_bounded_and_given_back() {
         .collect();
     assert_eq!(served(addr(&server), 20), 20);
     let grown = memory().saturating_sub(before);
+    eprintln!("{} bytes an unfinished head", grown / 300);
     assert!(
         grown <= 300 * (64 << 10),
         "{} bytes a connection",

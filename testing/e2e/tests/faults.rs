@@ -76,7 +76,7 @@ fn a_killed_worker_is_replaced() {
             .map(|client| client.join().unwrap())
             .sum();
     });
-    println!("failed: {failed}, replaced after {replaced:?}");
+    eprintln!("failed: {failed}, replaced after {replaced:?}");
     // Each of four clients has one request at a time, which the killed worker may have had.
     assert!(failed <= 4 * KILLS, "{failed} requests failed");
     assert!((0..50).all(|_| is_answered(addr)), "afterwards");

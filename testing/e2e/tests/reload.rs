@@ -2,7 +2,7 @@
 
 use harness::{Builder, Client, Server, process};
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -82,24 +82,28 @@ fn no_request_fails_through_reloads() {
         is_done.store(true, Ordering::Relaxed);
         let failed: usize = askers.into_iter().map(|asker| asker.join().unwrap()).sum();
         let total = asked.load(Ordering::Relaxed);
-        println!("{failed} of {total} requests failed in {RELOADS} reloads");
+        eprintln!("{failed} of {total} requests failed in {RELOADS} reloads");
         assert_eq!(failed, 0, "of {total} requests");
-        assert!(download.join().unwrap().ends_with(large.as_bytes()));
+        assert!(
+            download
+                .join()
+                .unwrap()
+                .unwrap()
+                .ends_with(large.as_bytes())
+        );
     });
 }
 
 /// Reads slowly until `is_done`, and then to the end.
-fn slow_download(addr: SocketAddr, is_done: &AtomicBool) -> Vec<u8> {
-    let mut client = Client::connect(addr).unwrap();
-    client
-        .send("GET /large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        .unwrap();
+fn slow_download(addr: SocketAddr, is_done: &AtomicBool) -> io::Result<Vec<u8>> {
+    let mut client = Client::connect(addr)?;
+    client.send("GET /large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")?;
     let mut got = Vec::new();
     let mut piece = vec![0; 64 << 10];
     loop {
-        let count = client.stream().read(&mut piece).unwrap();
+        let count = client.stream().read(&mut piece)?;
         if count == 0 {
-            return got;
+            return Ok(got);
         }
         got.extend_from_slice(&piece[..count]);
         if !is_done.load(Ordering::Relaxed) {
@@ -149,13 +153,13 @@ fn reloads_leave_nothing_behind() {
 }
 
 /// Runs the program with `-s reload` against `server`.
-fn reload_by_command(server: &Server) -> Output {
-    Command::new(harness::Binary::Tidegate.path().unwrap())
+fn reload_by_command(server: &Server) -> io::Result<Output> {
+    let program = harness::Binary::Tidegate.path().map_err(io::Error::other)?;
+    Command::new(program)
         .arg("-p")
         .arg(server.prefix().path())
         .args(["-c", "nginx.conf", "-e", "logs/error.log", "-s", "reload"])
         .output()
-        .unwrap()
 }
 
 /// A reload that cannot be, says why and fails; what runs, runs on.
@@ -192,7 +196,7 @@ fn reloads_that_cannot_be_change_nothing() {
     let mut client = server.connect();
     for (text, reason) in broken {
         fs::write(server.path("nginx.conf"), &text).unwrap();
-        let output = reload_by_command(&server);
+        let output = reload_by_command(&server).unwrap();
         if !is_nginx() {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(!output.status.success(), "{reason}: {output:?}");
@@ -204,7 +208,7 @@ fn reloads_that_cannot_be_change_nothing() {
         assert_eq!(server.workers(), workers, "{reason}");
     }
     fs::write(server.path("nginx.conf"), conf.replace("$args", "new")).unwrap();
-    let output = reload_by_command(&server);
+    let output = reload_by_command(&server).unwrap();
     assert!(output.status.success(), "{output:?}");
     let is_new = || server.get("/tag?a").text() == "new";
     assert!(harness::clock::becomes_true(

@@ -13,7 +13,8 @@ const SLACK: Duration = Duration::from_secs(8);
 /// Lets workers, which run as another user when the master is root, write into `folder`.
 fn open_to_all(server: &Server, folder: &str) {
     let permissions = fs::Permissions::from_mode(0o777);
-    fs::set_permissions(server.path(folder), permissions).unwrap();
+    let opened = fs::set_permissions(server.path(folder), permissions);
+    assert!(opened.is_ok(), "{folder}: {opened:?}");
 }
 
 /// Closed within the limit plus slack, and after how long.

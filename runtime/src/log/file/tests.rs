@@ -140,6 +140,7 @@ fn a_full_disk_drops_lines_and_says_so_once() {
     assert_eq!(log.dropped(), 3);
     let messages = messages.borrow();
     assert_eq!(messages.len(), 1);
-    let expected = "write() to \"/dev/full\" failed (28: No space left on device), 1 lines lost so far";
+    let expected =
+        "write() to \"/dev/full\" failed (28: No space left on device), 1 lines lost so far";
     assert_eq!(messages[0], expected);
 }

@@ -37,13 +37,16 @@ const fn path(start: &'static str, fields: &'static str, status: u16, keeps: boo
     }
 }
 
-const PATHS: [Path; 20] = [
+const PATHS: [Path; 23] = [
     path("POST /return", "", 200, true),
     path("GET /return", "", 200, true),
     path("HEAD /return", "", 200, true),
     path("DELETE /return", "", 200, true),
     path("POST /forbidden", "", 403, true),
     path("POST /unauthorized", "", 401, true),
+    path("POST /private", "", 401, true),
+    path("POST /denied", "", 403, true),
+    path("GET /gif", "", 200, true),
     path("POST /redirect", "", 301, true),
     path("POST /page", "", 404, true),
     path("POST /named", "", 200, true),
@@ -73,6 +76,9 @@ fn start() -> Server {
          location = /return {{ return 200 text; }}
          location = /forbidden {{ return 403; }}
          location = /unauthorized {{ return 401; }}
+         location = /private {{ auth_basic x; auth_basic_user_file users; }}
+         location = /denied {{ deny all; }}
+         location = /gif {{ empty_gif; }}
          location = /redirect {{ return 301 /elsewhere; }}
          location = /page {{ error_page 404 /page404; return 404; }}
          location = /page404 {{ return 404 page; }}
@@ -81,6 +87,7 @@ fn start() -> Server {
          location = /rewritten {{ rewrite ^ /return; }}
          location = /try {{ try_files /nothing /a.txt =404; }}"
     ))
+    .with_file("users", "")
     .with_file("html/a.txt", "static")
     .with_file("html/folder/a.txt", "")
     .start()

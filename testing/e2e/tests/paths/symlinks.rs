@@ -3,7 +3,9 @@
 
 use harness::Server;
 use std::fs;
+use std::io;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -23,9 +25,14 @@ fn start() -> Server {
     .with_file("html/cached/real.txt", "public")
     .start();
     let html = server.path("html");
-    symlink(server.path("secret.txt"), html.join("all/link.txt")).unwrap();
-    symlink(server.path("outside"), html.join("folder/link")).unwrap();
-    symlink(server.path("secret.txt"), html.join("cached/link.txt")).unwrap();
+    for (target, link) in [
+        ("secret.txt", "all/link.txt"),
+        ("outside", "folder/link"),
+        ("secret.txt", "cached/link.txt"),
+    ] {
+        let linked = symlink(server.path(target), html.join(link));
+        assert!(linked.is_ok(), "{link}: {linked:?}");
+    }
     server
 }
 
@@ -45,6 +52,31 @@ fn links_are_refused() {
     }
 }
 
+/// Puts a link to what is secret, or a copy of what is public, in the place of `swap`.
+fn exchange(html: &Path, to_link: bool) -> io::Result<()> {
+    for kind in ["all", "cached", "folder"] {
+        let is_folder = kind == "folder";
+        let (next, place) = (html.join(kind).join("next"), html.join(kind).join("swap"));
+        let link = html
+            .join(kind)
+            .join(if is_folder { "link" } else { "link.txt" });
+        match (to_link, is_folder) {
+            (true, _) => symlink(fs::read_link(link)?, &next)?,
+            (false, false) => fs::write(&next, "public")?,
+            (false, true) => {
+                fs::create_dir(&next)?;
+                fs::write(next.join("a.txt"), "public")?;
+            }
+        }
+        if is_folder {
+            // A folder is not renamed over a link, nor a link over a folder.
+            let _ = fs::remove_file(&place).or_else(|_| fs::remove_dir_all(&place));
+        }
+        fs::rename(&next, &place)?;
+    }
+    Ok(())
+}
+
 /// A name that is a file at one moment and a link at the next never gives the link's file.
 #[test]
 fn links_that_change_places_with_files_are_never_followed() {
@@ -52,49 +84,25 @@ fn links_that_change_places_with_files_are_never_followed() {
     let html = server.path("html");
     let is_done = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
-            for at in 0..SWAPS {
-                let (file, folder) = if at % 2 == 0 {
-                    ("link.txt", "link")
-                } else {
-                    ("real.txt", "real")
-                };
-                for (kind, name) in [("all", file), ("cached", file), ("folder", folder)] {
-                    let target = html.join(kind).join(name);
-                    // A name of its own for each: a link to what is wanted, and a copy of it.
-                    let next = html.join(kind).join("next");
-                    if at % 2 == 0 {
-                        let _ = symlink(fs::read_link(&target).unwrap(), &next);
-                    } else if kind == "folder" {
-                        let _ = fs::create_dir(&next);
-                        fs::write(next.join("a.txt"), "public").unwrap();
-                    } else {
-                        fs::write(&next, "public").unwrap();
-                    }
-                    let place = html.join(kind).join("swap");
-                    if kind == "folder" {
-                        // A folder is not renamed over a link, nor a link over a folder.
-                        let _ = fs::remove_dir_all(&place).or_else(|_| fs::remove_file(&place));
-                    }
-                    fs::rename(&next, &place).unwrap();
-                }
-            }
+        let (server, is_done) = (&server, &is_done);
+        scope.spawn(move || {
+            let swapped = (0..SWAPS).try_for_each(|at| exchange(&html, at % 2 == 0));
             is_done.store(true, Ordering::Relaxed);
+            swapped.unwrap();
         });
         for path in ["/all/swap", "/cached/swap", "/folder/swap/a.txt"] {
-            let (server, is_done) = (&server, &is_done);
             scope.spawn(move || {
                 let mut client = server.connect();
-                let mut answers = 0_usize;
+                let mut served = 0_usize;
                 while !is_done.load(Ordering::Relaxed) {
                     let response = client.get(path);
                     assert!(!response.text().contains("SECRET"), "{path}: {response:?}");
-                    answers += usize::from(response.status == 200);
+                    served += usize::from(response.status == 200);
                     if response.is_last() {
                         client = server.connect();
                     }
                 }
-                assert!(answers > 0, "{path} was never served");
+                assert!(served > 0, "{path} was never served");
             });
         }
     });
