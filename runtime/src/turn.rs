@@ -6,6 +6,7 @@ use crate::slots::{Token, TokenKind, Waiting, Wake};
 use crate::table::Key;
 use crate::worker::Worker;
 use std::rc::Rc;
+use std::task::Poll;
 use sys::epoll::Event;
 
 impl Worker {
@@ -142,6 +143,22 @@ impl Worker {
             self.guard(|| hook());
         }
         log::flush_turn();
+        for waker in self.turn_waiters.take() {
+            waker.wake();
+        }
+    }
+
+    /// Waits until this turn has ended: hooks have run, lines of logs have been written.
+    pub async fn turn_ended(&self) {
+        let mut has_waited = false;
+        std::future::poll_fn(|cx| {
+            if std::mem::replace(&mut has_waited, true) {
+                return Poll::Ready(());
+            }
+            self.turn_waiters.borrow_mut().push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Resumes every parked connection with [`Wake::Shutdown`].

@@ -12,6 +12,7 @@ use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
+use std::task::Waker;
 use sys::epoll::{Epoll, Events, Interest};
 use sys::waker::WakeQueue;
 
@@ -57,6 +58,8 @@ pub struct Worker {
     pub(crate) slots: RefCell<Slots>,
     /// Parked connections that have something to be told already.
     pub(crate) deferred: RefCell<Vec<Token>>,
+    /// Tasks that wait for the end of the turn.
+    pub(crate) turn_waiters: RefCell<Vec<Waker>>,
     pub(crate) tasks: Tasks,
     pub(crate) wakes: WakeQueue,
     pub(crate) sleeps: RefCell<Sleeps>,
@@ -93,6 +96,7 @@ impl Worker {
             epoll,
             slots: RefCell::new(Slots::new(limits.connections)),
             deferred: RefCell::default(),
+            turn_waiters: RefCell::default(),
             tasks: Tasks::new(),
             wakes,
             sleeps: RefCell::new(Sleeps::new()),

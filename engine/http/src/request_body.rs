@@ -114,11 +114,11 @@ pub struct ReceivedBody {
     pub memory: Vec<u8>,
     /// The temporary file, where they did not.
     pub file: Option<Rc<OwnedFd>>,
-    /// The file's name, where it keeps one.
+    /// The file's name.
     pub path: Option<PathBuf>,
     /// Bytes in all.
     pub len: u64,
-    /// A named file, removed when the body is dropped (`client_body_in_file_only clean`).
+    /// Whether the file goes with the body; not with `client_body_in_file_only on`.
     is_removed: bool,
 }
 
@@ -198,24 +198,16 @@ impl Request {
             .create_temporary(&settings.temp_path)
             .map_err(|error| Error::resource("creating a temporary file failed", error))?;
         let path = temporary.path().to_owned();
-        let keeps_name = *settings.in_file_only > 0;
-        let file = if keeps_name {
-            body.path = Some(path.clone());
-            body.is_removed = *settings.in_file_only == 2;
-            temporary.keep()
-        } else {
-            let doing = || format!("unlink() \"{}\" failed", path.display());
-            temporary
-                .unlink()
-                .map_err(|error| Error::resource(doing(), error))?
-        };
-        if !keeps_name {
+        let is_asked_for = *settings.in_file_only > 0;
+        if !is_asked_for {
             let shown = path.display();
-            self.log(
-                runtime::log::Level::Warn,
-                &format!("a client request body is buffered to a temporary file {shown}"),
-            );
+            let message = format!("a client request body is buffered to a temporary file {shown}");
+            self.log(runtime::log::Level::Warn, &message);
         }
+        // The file keeps its name while the request lasts: `$request_body_file`.
+        body.path = Some(path);
+        body.is_removed = *settings.in_file_only != 1;
+        let file = temporary.keep();
         let file = Rc::new(file);
         append(&file, 0, &body.memory)?;
         body.memory = Vec::new();

@@ -158,7 +158,11 @@ impl Logger {
         context: &[u8],
         everywhere: bool,
     ) {
-        for target in self.targets.iter().filter(|target| everywhere || level <= target.level) {
+        for target in self
+            .targets
+            .iter()
+            .filter(|target| everywhere || level <= target.level)
+        {
             let line = Line {
                 level,
                 connection,

@@ -3,6 +3,7 @@
 use super::Connection;
 use crate::core::transfer::TRANSFER;
 use crate::error::{Abort, Error};
+use crate::module::Phase;
 use crate::request::Request;
 use runtime::Class;
 use std::rc::Rc;
@@ -45,6 +46,11 @@ pub async fn close(request: &Request, ending: Ending) {
     let connection = &request.connection;
     let location = Rc::clone(&request.location);
     let settings = TRANSFER.of(&location.settings);
+    if !location.pipeline.handlers(Phase::Log).is_empty() {
+        // Log lines leave at the end of the turn. Whoever sees the connection close finds
+        // the request in the log.
+        connection.http.worker.turn_ended().await;
+    }
     match ending {
         Ending::TimedOut if *settings.reset_timedout => {
             connection.stream.linger_reset();

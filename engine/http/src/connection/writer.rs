@@ -83,20 +83,22 @@ pub async fn send(request: &mut Request, response: Response) -> Result<(), Error
 /// Adds to the trailers what is known now that the body was sent: its source's own, then those
 /// that are text with variables, of what was sent too.
 fn complete_trailers<'r>(request: &'r mut Request, body: &mut Body) -> &'r [(Bytes, Bytes)] {
-    let mut added = body.take_trailers();
-    let late = request.sent.head.as_mut();
-    for (name, template) in
-        late.map_or_else(Vec::new, |head| std::mem::take(&mut head.late_trailers))
-    {
+    let mut late = Vec::new();
+    if let Some(head) = &mut request.sent.head {
+        head.trailers.append(&mut body.take_trailers());
+        late = std::mem::take(&mut head.late_trailers);
+    }
+    for (name, template) in late {
         let value = template.eval(request);
-        if !value.is_empty() {
-            added.push((name, value.into()));
+        if let (false, Some(head)) = (value.is_empty(), &mut request.sent.head) {
+            head.trailers.push((name, value.into()));
         }
     }
-    request.sent.head.as_mut().map_or(&[], |head| {
-        head.trailers.append(&mut added);
-        &head.trailers
-    })
+    request
+        .sent
+        .head
+        .as_ref()
+        .map_or(&[], |head| &head.trailers)
 }
 
 /// Renders the head. A head that may not leave becomes a 500.

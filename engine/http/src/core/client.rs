@@ -121,10 +121,10 @@ fn read_large_buffers(settings: &mut Client, line: &mut Line<'_>) -> Result<(), 
     if settings.large_buffers.is_set() {
         return Err(Refused::duplicate());
     }
-    let count = line.number(0, 1, 1 << 20)?;
+    let count = line.number(0, 0, 1 << 20)?;
     let size = base::units::parse_size(line.arg(1))
         .ok()
-        .filter(|&size| size > 0);
+        .filter(|&size| size > 0 && count > 0);
     settings
         .large_buffers
         .set((count, size.ok_or_else(|| Refused::new("invalid value"))?));

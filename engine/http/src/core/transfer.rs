@@ -171,10 +171,10 @@ const DIRECTIVES: &[Directive<Transfer>] = &[
         &mut s.sendfile_max_chunk
     }),
     custom("output_buffers", Contexts::ALL, Arity::TWO, |s, line| {
-        let count = line.number(0, 1, MAX)?;
+        let count = line.number(0, 0, MAX)?;
         let size = base::units::parse_size(line.arg(1))
             .ok()
-            .filter(|&size| size > 0);
+            .filter(|&size| size > 0 && count > 0);
         let size = size.ok_or_else(|| Refused::new("invalid value"))?;
         engine::directive::set_once(&mut s.output_buffers, (count, size))
     }),

@@ -160,7 +160,7 @@ const VARIABLES: &[Variable] = &[
     Variable::new("time_local", |r, out| {
         text(out, &r.connection.http.worker.wall().log_time)
     }),
-    Variable::new("uri", |r, out| some(out, &r.uri)),
+    Variable::new("uri", |r, out| text(out, &r.uri)),
 ];
 
 fn text(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
@@ -177,10 +177,6 @@ fn some(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
 fn print(out: &mut Vec<u8>, value: impl Into<u64>) -> bool {
     decimal(value.into(), out);
     true
-}
-
-fn known(request: &Request, name: Known, out: &mut Vec<u8>) -> bool {
-    request.header(name).is_some_and(|value| text(out, value))
 }
 
 /// `$arg_name`: the first argument of that name, in whatever case.

@@ -143,7 +143,9 @@ fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<B
     for added in settings.fields.iter().filter(|a| is_success || a.always) {
         let value = match &added.constant {
             Some(value) => value.clone(),
-            None => added.value.eval(request).into(),
+            None => request
+                .with_head(head, |request| added.value.eval(request))
+                .into(),
         };
         add(head, &added.name, value);
     }
