@@ -120,7 +120,13 @@ const VARIABLES: &[Variable] = &[
     Variable::new("request_length", |r, out| {
         print(out, r.head.buf.len() as u64 + r.body_bytes_received())
     }),
-    Variable::new("request_method", |r, out| some(out, r.method_name())),
+    Variable::new("request_method", |r, out| {
+        let head = &r.head;
+        match r.is_subrequest {
+            true => some(out, head.parsed.method_span.of(&head.buf)),
+            false => some(out, r.method_name()),
+        }
+    }),
     Variable::new("request_port", |r, out| {
         r.host_port.is_none_or(|port| print(out, port))
     }),

@@ -46,6 +46,11 @@ impl Charsets {
         self.names.get(index).cloned().unwrap_or_default()
     }
 
+    /// Whether there is any map.
+    pub(super) fn has_maps(&self) -> bool {
+        !self.maps.is_empty()
+    }
+
     /// How to recode from one charset to another.
     pub(super) fn table(&self, from: Index, to: Index) -> Option<&Rc<Table>> {
         self.maps.iter().find_map(|map| {

@@ -21,6 +21,7 @@ use http::{Body, Bytes, Error, Filter, InMemory, Module, Request, ResponseHead, 
 use map::{Charsets, Index, no_map};
 use recode::{Recoder, Table};
 use runtime::log::Level;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -114,16 +115,44 @@ pub(crate) static MODULE: Module = Module {
 };
 
 fn is_enabled(settings: &SettingsTable) -> bool {
-    *SETTINGS.of(settings).charset != Choice::Off
+    let settings = SETTINGS.of(settings);
+    *settings.charset != Choice::Off || settings.charsets.has_maps()
 }
+
+/// The charset of a main response: what is put into it must have the same.
+#[derive(Default)]
+struct MainCharset(RefCell<Option<Bytes>>);
 
 /// Sets the charset of a response and recodes its body where that is another one.
 fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<Body, Error> {
     let location = Rc::clone(&request.location);
     let settings = SETTINGS.of(&location.settings);
-    let Some(to) = destination(settings, request, head)? else {
-        return Ok(body);
+    let to = match request.is_subrequest {
+        false => destination(settings, request, head)?,
+        true => {
+            let main = request.shared::<MainCharset>().0.borrow().clone();
+            main.map(|name| named(settings, name))
+        }
     };
+    let body = match to {
+        Some(to) => change(settings, request, head, body, to)?,
+        None => body,
+    };
+    if settings.charsets.has_maps() && !request.is_subrequest {
+        let main = request.shared::<MainCharset>();
+        main.0.replace(head.charset.clone());
+    }
+    Ok(body)
+}
+
+/// Makes `to` the charset of a response.
+fn change(
+    settings: &Settings,
+    request: &Request,
+    head: &mut ResponseHead,
+    body: Body,
+    to: Charset,
+) -> Result<Body, Error> {
     let Some(from) = source(settings, request, head)? else {
         set_charset(head, to.name);
         return Ok(body);
