@@ -11,13 +11,15 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// Why a directive was refused. The loader adds what is missing: the directive's name
-/// to "is duplicate", the position to everything.
+/// to phrases such as "is duplicate", the position to everything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     message: String,
     position: Option<Position>,
-    is_duplicate: bool,
 }
+
+/// What nginx says behind `"NAME" directive`, and never alone.
+const PHRASES: [&str; 3] = ["is duplicate", "invalid value", "invalid number"];
 
 impl Refused {
     /// Refused with `message`, in nginx's words where nginx has some.
@@ -25,17 +27,12 @@ impl Refused {
         Self {
             message: message.into(),
             position: None,
-            is_duplicate: false,
         }
     }
 
     /// A directive that may stand once at a level stands there twice.
     pub fn duplicate() -> Self {
-        Self {
-            message: "is duplicate".into(),
-            position: None,
-            is_duplicate: true,
-        }
+        Self::new("is duplicate")
     }
 
     /// The same, at another place than the directive's end.
@@ -52,11 +49,9 @@ impl Refused {
 
     /// The whole error for directive `name` that ended at `end`.
     pub fn into_error(self, name: &[u8], end: Position) -> conf::Error {
-        let message = if self.is_duplicate {
-            format!(
-                "\"{}\" directive is duplicate",
-                String::from_utf8_lossy(name)
-            )
+        let message = if PHRASES.contains(&self.message.as_str()) {
+            let name = String::from_utf8_lossy(name);
+            format!("\"{name}\" directive {}", self.message)
         } else {
             self.message
         };

@@ -42,19 +42,29 @@ impl Pattern {
         ignore_case: bool,
         variables: &mut VariableNames,
     ) -> Result<Self, Refused> {
-        let refuse = |why: &str| {
+        let refuse = |why: &str, rest: &str| {
+            let shown = String::from_utf8_lossy(text);
             Refused::new(format!(
-                "pcre2_compile() failed: {why} in \"{}\"",
-                String::from_utf8_lossy(text)
+                "pcre2_compile() failed: {why} in \"{shown}\"{rest}"
             ))
         };
-        let source = std::str::from_utf8(text).map_err(|_| refuse("not valid UTF-8"))?;
-        let limited = format!("(*LIMIT_MATCH={MATCH_LIMIT}){source}");
+        let source = std::str::from_utf8(text).map_err(|_| refuse("not valid UTF-8", ""))?;
+        let limit = format!("(*LIMIT_MATCH={MATCH_LIMIT})");
+        let limited = format!("{limit}{source}");
         let backtracking = pcre2::bytes::RegexBuilder::new()
             .caseless(ignore_case)
             .jit_if_available(true)
             .build(&limited)
-            .map_err(|error| refuse(&error.to_string()))?;
+            .map_err(|error| {
+                let offset = error.offset().unwrap_or(0);
+                let rest = limited.get(offset.max(limit.len())..).unwrap_or("");
+                let rest = if rest.is_empty() {
+                    String::new()
+                } else {
+                    format!(" at \"{rest}\"")
+                };
+                refuse(&reason(&error, offset), &rest)
+            })?;
         let names = backtracking
             .capture_names()
             .iter()
@@ -144,6 +154,15 @@ impl std::fmt::Debug for Pattern {
 /// A match was given up because it took too many steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MatchError;
+
+/// PCRE2's own words, without those that the crate puts before them.
+fn reason(error: &pcre2::Error, offset: usize) -> String {
+    let text = error.to_string();
+    match text.split_once(&format!(" at offset {offset}: ")) {
+        Some((_, reason)) => reason.to_owned(),
+        None => text,
+    }
+}
 
 /// The expression for the linear engine, if that engine reads it as PCRE2 does.
 fn linear(source: &str, ignore_case: bool, groups: usize) -> Option<regex::bytes::Regex> {
@@ -247,11 +266,15 @@ mod tests {
 
     #[test]
     fn a_broken_expression_is_refused() {
-        let refused = Pattern::compile(b"(a", false, &mut VariableNames::default()).unwrap_err();
-        assert!(
-            refused.message().starts_with("pcre2_compile() failed:"),
-            "{}",
-            refused.message()
-        );
+        for (text, message) in [
+            ("(a", "missing closing parenthesis in \"(a\""),
+            ("a)b", "unmatched closing parenthesis in \"a)b\" at \")b\""),
+        ] {
+            let refused = Pattern::compile(text.as_bytes(), false, &mut VariableNames::default());
+            assert_eq!(
+                refused.unwrap_err().message(),
+                format!("pcre2_compile() failed: {message}")
+            );
+        }
     }
 }

@@ -175,7 +175,7 @@ pub(super) const MAIN_DIRECTIVES: &[Directive<Main>] = &[
                 base::units::parse_decimal(word)
                     .ok()
                     .filter(|&n| n > 0)
-                    .ok_or_else(|| Refused::new("invalid number"))?,
+                    .ok_or_else(|| Refused::new("invalid value"))?,
             ),
         };
         set_once(&mut s.worker_processes, count)
@@ -224,8 +224,11 @@ pub(super) const MAIN_DIRECTIVES: &[Directive<Main>] = &[
 
 /// Directives of `events`.
 pub(super) const EVENTS_DIRECTIVES: &[Directive<Events>] = &[
-    number("worker_connections", EVENTS, 1, 1 << 24, |s| {
-        &mut s.worker_connections
+    custom("worker_connections", EVENTS, Arity::ONE, |s, line| {
+        let count = line.number(0, 1, 1 << 24);
+        let shown = || String::from_utf8_lossy(line.arg(0)).into_owned();
+        let count = count.map_err(|_| Refused::new(format!("invalid number \"{}\"", shown())))?;
+        set_once(&mut s.worker_connections, count)
     }),
     flag("multi_accept", EVENTS, |s| &mut s.multi_accept),
     flag("accept_mutex", EVENTS, |s| &mut s.accept_mutex),
