@@ -13,6 +13,7 @@ use crate::variable;
 use engine::address::Address;
 use engine::{Contexts, Loading, SettingsTable};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
@@ -218,10 +219,19 @@ fn named_of(arena: &Arena, id: u32, loading: &mut Loading) -> HashMap<Vec<u8>, u
     let mut named = HashMap::new();
     for &child in &arena.levels[id as usize].children {
         let level = &arena.levels[child as usize];
-        if let LocationName::Named(name) = &level.name
-            && named.insert(name.clone(), child).is_some()
-        {
-            duplicate(loading, level.position, &level.name);
+        let LocationName::Named(name) = &level.name else {
+            continue;
+        };
+        match named.entry(name.clone()) {
+            Entry::Vacant(entry) => {
+                entry.insert(child);
+            }
+            // nginx takes the first and says nothing.
+            Entry::Occupied(_) => {
+                let name = String::from_utf8_lossy(name);
+                let message = format!("duplicate location \"@{name}\", ignored");
+                loading.warn(message, Some(level.position));
+            }
         }
     }
     named

@@ -167,7 +167,7 @@ fn keepalive(options: &mut ListenOptions, value: &str) -> Option<()> {
 fn option_refusal(name: &str, value: &str, word: &str) -> Refused {
     Refused::new(match name {
         "backlog" | "rcvbuf" | "sndbuf" | "fastopen" if !value.is_empty() => {
-            format!("invalid {name} \"{value}\"")
+            format!("invalid {name} \"{word}\"")
         }
         "ipv6only" => format!("invalid ipv6only flags \"{value}\""),
         "so_keepalive" => format!("invalid so_keepalive value: \"{value}\""),

@@ -96,13 +96,16 @@ impl LocationName {
                     String::from_utf8_lossy(&self.text())
                 )))
             }
-            Self::Prefix { prefix, .. } => match self {
-                Self::Exact(uri) | Self::Prefix { prefix: uri, .. } if !uri.starts_with(prefix) => {
+            // A pattern is compared by its text, which no URI begins with: nginx takes nothing but
+            // patterns into one.
+            Self::Prefix { .. } | Self::Pattern(_) => match self {
+                Self::Exact(uri) | Self::Prefix { prefix: uri, .. }
+                    if !uri.starts_with(&outer.text()) =>
+                {
                     refuse("is outside location")
                 }
                 _ => Ok(()),
             },
-            Self::Pattern(_) => Ok(()),
         }
     }
 }
