@@ -57,7 +57,7 @@ pub(super) fn of(modules: &[&Module]) -> Vec<String> {
     {
         options.push("--without-http_upstream_sticky_module".to_owned());
     }
-    if !modules.iter().any(|module| module.name == "proxy") {
+    if !modules.iter().any(|module| module.name == "cache") {
         options.push("--without-http-cache".to_owned());
     }
     options

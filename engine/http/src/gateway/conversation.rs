@@ -2,6 +2,7 @@
 
 use super::answer::{self, Answer};
 use super::codec::{Codec, RequestBody};
+use super::early;
 use super::exchange::{Exchange, Outgoing};
 use super::failure::{Doing, Failure};
 use super::head::Rewrite;
@@ -93,6 +94,8 @@ pub async fn converse<C: Codec>(request: &mut Request, mut call: Call<C>) -> Res
         && request.body.is_none()
         && request.incoming.has_body()
         && (call.can_chunk || !request.incoming.is_chunked());
+    let mut early = Vec::new();
+    let streams = streams && !early::take(request, &mut early).await?;
     if !streams && request.body.is_none() && request.incoming.has_body() {
         request.read_body().await?;
     }
@@ -112,6 +115,7 @@ pub async fn converse<C: Codec>(request: &mut Request, mut call: Call<C>) -> Res
             is_asked: false,
             is_last: search.tries == 0,
             streams,
+            early: &early,
         };
         let failure = match visit.run(request, &mut call, plan, &search).await {
             Ok(answer) => return answer::give(request, call, visit.claim, visit.record, answer),
@@ -200,7 +204,7 @@ impl Search {
         &mut self,
         request: &mut Request,
         call: &Call<C>,
-        mut visit: Visit,
+        mut visit: Visit<'_>,
         failure: Failure,
         streams: bool,
     ) -> Result<Option<Flow>, Error> {
@@ -265,7 +269,7 @@ impl Search {
 }
 
 /// One try of one peer.
-struct Visit {
+struct Visit<'v> {
     claim: Claim,
     record: Rc<Record>,
     /// Whether the connection was an idle one.
@@ -275,9 +279,11 @@ struct Visit {
     is_last: bool,
     /// Whether the body is passed as it comes, and so cannot be sent again.
     streams: bool,
+    /// What came of such a body before the peer was asked.
+    early: &'v [u8],
 }
 
-impl Visit {
+impl Visit<'_> {
     async fn run<C: Codec>(
         &mut self,
         request: &mut Request,
@@ -382,6 +388,9 @@ impl Visit {
         call.codec
             .write_head(request, plan, &mut out)
             .map_err(Failure::Ours)?;
+        if !self.early.is_empty() {
+            call.codec.write_part(self.early, &mut out);
+        }
         let watches = !*call.settings.ignore_client_abort;
         let exchange = Exchange {
             peer,

@@ -185,8 +185,11 @@ impl<C: Codec> Exchange<'_, C> {
                 return Err(Failure::Ours(Error::client(413, reason)));
             }
             self.codec.borrow_mut().write_part(&part, &mut framed);
-            self.write(&framed).await?;
             part.clear();
+            if request.incoming.is_done() {
+                break;
+            }
+            self.write(&framed).await?;
             framed.clear();
         }
         self.codec.borrow_mut().write_end(&mut framed);

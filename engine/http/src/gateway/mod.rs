@@ -10,6 +10,7 @@
 mod answer;
 pub mod codec;
 mod conversation;
+mod early;
 mod exchange;
 mod failure;
 mod head;

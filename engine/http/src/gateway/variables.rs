@@ -158,9 +158,11 @@ fn join<'v>(values: impl Iterator<Item = &'v [u8]>, out: &mut Vec<u8>) -> bool {
 
 /// The value of cookie `name` in a `Set-Cookie` field.
 fn cookie<'v>(field: &'v [u8], name: &[u8]) -> Option<&'v [u8]> {
+    let spaces = |text: &[u8]| text.iter().take_while(|&&byte| byte == b' ').count();
     let pair = field.split(|&byte| byte == b';').next()?.trim_ascii();
-    let (known, value) = pair.split_at_checked(name.len())?;
-    let value = value.strip_prefix(b"=")?;
+    let (known, rest) = pair.split_at_checked(name.len())?;
+    let value = rest.get(spaces(rest)..)?.strip_prefix(b"=")?;
+    let value = value.get(spaces(value)..)?;
     known.eq_ignore_ascii_case(name).then_some(value)
 }
 
@@ -175,6 +177,7 @@ mod tests {
         assert_eq!(cookie(b"uid=abc; path=/", b"uid"), Some(&b"abc"[..]));
         assert_eq!(cookie(b"uid2=abc", b"uid"), None);
         assert_eq!(cookie(b"uid=", b"uid"), Some(&b""[..]));
+        assert_eq!(cookie(b"uid = a b", b"uid"), Some(&b"a b"[..]));
     }
 
     #[test]

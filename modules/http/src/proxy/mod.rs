@@ -103,7 +103,9 @@ const PASS_CONTEXTS: Contexts = Contexts::LOCATION
 const DIRECTIVES: &[Directive<Settings>] = &[
     custom("proxy_pass", PASS_CONTEXTS, Arity::ONE, |s, line| {
         let written = pass::read(line)?;
-        set_once(&mut s.written, Some(written))
+        set_once(&mut s.written, Some(written))?;
+        http::core::redirects::add_slash(line.loading, line.level);
+        Ok(())
     }),
     custom(
         "proxy_http_version",

@@ -89,12 +89,9 @@ impl Target {
         groups: &Groups,
     ) -> Result<Rc<Self>, Result<Flow, Error>> {
         let text = template.eval(request);
-        let url = match Url::parse(&text) {
-            Ok(url) => url,
-            Err(_) => {
-                let reason = format!("invalid URL prefix in \"{}\"", text.escape_ascii());
-                return Err(Err(Error::operator(reason)));
-            }
+        let Ok(url) = Url::parse(&text) else {
+            let reason = format!("invalid URL prefix in \"{}\"", text.escape_ascii());
+            return Err(Err(Error::operator(reason)));
         };
         let group = groups.get(&url.authority.to_ascii_lowercase());
         let upstream = match group {
@@ -177,7 +174,7 @@ fn ad_hoc(request: &mut Request, authority: &[u8]) -> Result<Rc<Upstream>, Resul
 /// Escapes what would end or split a request line.
 fn clean(uri: &[u8]) -> Cow<'_, [u8]> {
     let is_bad = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
-    if !uri.iter().any(|byte| is_bad(byte)) {
+    if !uri.iter().any(is_bad) {
         return Cow::Borrowed(uri);
     }
     let mut out = Vec::with_capacity(uri.len() + 8);
