@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 /// How often links are exchanged while requests come.
-const SWAPS: usize = 3000;
+const SWAPS: usize = 1000;
 
 fn start() -> Server {
     let server = Server::of_one(
