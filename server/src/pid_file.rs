@@ -17,6 +17,25 @@ pub(crate) fn write(path: &Path) -> Result<(), String> {
         .map_err(|e| format!("open() \"{}\" failed{}", path.display(), reason(&e)))
 }
 
+/// Whether `path` could be written, which is tried. Unlike nginx's `-t`, it leaves no empty file
+/// behind, for which a running server would look in vain.
+///
+/// # Errors
+///
+/// nginx's message.
+pub(crate) fn test(path: &Path) -> Result<(), String> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true);
+    let tried = match options.open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let made = options.create_new(true).open(path);
+            made.and_then(|_| fs::remove_file(path))
+        }
+        tried => tried.map(drop),
+    };
+    tried.map_err(|e| format!("open() \"{}\" failed{}", path.display(), reason(&e)))
+}
+
 /// The id that `path` holds.
 ///
 /// # Errors
@@ -92,6 +111,23 @@ mod tests {
                 .unwrap_err()
                 .ends_with("failed (2: No such file or directory)")
         );
+    }
+
+    #[test]
+    fn trying_changes_nothing() {
+        let path = std::env::temp_dir().join(format!("tidegate-try-{}", std::process::id()));
+        test(&path).unwrap();
+        assert!(!path.exists());
+        fs::write(&path, "1\n").unwrap();
+        test(&path).unwrap();
+        assert_eq!(read(&path), Ok(1));
+        remove(&path).unwrap();
+        let inside = path.join("none");
+        let expected = format!(
+            "open() \"{}\" failed (2: No such file or directory)",
+            inside.display()
+        );
+        assert_eq!(test(&inside), Err(expected));
     }
 
     #[test]

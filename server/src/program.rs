@@ -113,8 +113,10 @@ fn try_configuration(
             "nginx: the configuration file {file} syntax is ok"
         ));
     }
-    configuration
-        .open_files()
+    let pid_file = configuration.plan().pid_file.as_deref();
+    pid_file
+        .map_or(Ok(()), pid_file::test)
+        .and_then(|()| configuration.open_files())
         .map_err(|text| vec![Message::emerg(text)])?;
     let refused = |texts: Vec<String>| texts.into_iter().map(Message::emerg).collect::<Vec<_>>();
     Listeners::test(configuration.plan()).map_err(refused)?;
