@@ -225,8 +225,8 @@ mod tests {
             "",
         );
         check("userid yes;", "invalid value \"yes\"");
-        check("userid_service a;", "invalid number");
-        check("userid_expires a;", "invalid value");
+        check("userid_service a;", "\"userid_service\" directive invalid number");
+        check("userid_expires a;", "\"userid_expires\" directive invalid value");
         check("userid_flags a;", "invalid value \"a\"");
         check("userid_flags secure secure;", "duplicate value \"secure\"");
         check(
