@@ -33,6 +33,7 @@ mod split_clients;
 mod static_files;
 mod status_page;
 mod stub_status;
+mod sub_filter;
 mod symlinks;
 #[cfg(test)]
 mod testing;
@@ -45,6 +46,7 @@ use http::Module;
 /// What rooms do without a request: for fuzzers, which cut their input everywhere.
 pub mod pure {
     pub use crate::charset::recode;
+    pub use crate::sub_filter::editor;
 }
 
 /// Every module. Within one phase, and within one stage of filters, this is the order in
@@ -92,6 +94,7 @@ pub static MODULES: &[&Module] = &[
     &not_modified::MODULE,
     &headers::MODULE,
     &userid::MODULE,
+    &sub_filter::MODULE,
     &charset::MODULE,
     &addition::MODULE,
     &range::MODULE,
