@@ -190,7 +190,16 @@ impl Sender<'_> {
         body: &mut Body,
         body_bytes: &mut u64,
     ) -> Result<(), Error> {
-        while let Some(chunk) = self.next_chunk(body).await? {
+        loop {
+            let chunk = match self.next_chunk(body).await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    // What came before is the client's. It ends short, and looks so.
+                    self.write(b"").await?;
+                    return Err(error);
+                }
+            };
             if chunk.is_empty() {
                 continue;
             }
@@ -210,7 +219,6 @@ impl Sender<'_> {
                 self.out.extend_from_slice(b"\r\n");
             }
         }
-        Ok(())
     }
 
     /// The next chunk; what is gathered is written before the source makes us wait.

@@ -1,0 +1,316 @@
+//! Proxying: what the other server is asked, what the client gets of its answer.
+
+use harness::{Differential, Exchange, Server};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+/// A server that says what it was asked, and one that asks it from `locations`.
+fn two(locations: &str) -> harness::Builder {
+    Server::new(&format!(
+        "server {{ listen 127.0.0.1:{{port}}; {locations} }}
+         server {{
+             listen 127.0.0.1:{{port_up}};
+             location / {{
+                 return 200 \"$request_method $request_uri a=$http_a b=$http_b te=$http_te up=$http_upgrade l=$content_length\\n\";
+             }}
+             location /to {{ return 302 /elsewhere; }}
+             location /own {{
+                 add_header X-Own yes;
+                 add_header X-Pad yes;
+                 add_header Set-Cookie \"a=b; Path=/x/; Domain=one.test\";
+                 return 200 own;
+             }}
+             location /hidden {{ add_header X-Accel-Redirect /found?q=1; return 200 never; }}
+             location /file {{ root html; }}
+         }}"
+    ))
+    .with_file("html/file/x.txt", "0123456789".repeat(20_000))
+}
+
+#[test]
+fn requests_are_put_in_the_same_words() {
+    let builder = two("
+        location / { proxy_pass http://127.0.0.1:{port_up}; }
+        location /a/ { proxy_pass http://127.0.0.1:{port_up}/b/; }
+        location = /exact { proxy_pass http://127.0.0.1:{port_up}/other; }
+        location ~ ^/re(.*) { proxy_pass http://127.0.0.1:{port_up}/var$1?$args; }
+        location /rw/ { rewrite ^/rw/(.*) /new/$1 break; proxy_pass http://127.0.0.1:{port_up}/x/; }
+        location /set/ {
+            proxy_pass http://127.0.0.1:{port_up};
+            proxy_set_header A set;
+            proxy_set_header B \"\";
+            proxy_set_header Connection keep-alive;
+        }
+        location /body/ { proxy_pass http://127.0.0.1:{port_up}; proxy_set_body 12345; }
+        location /method/ { proxy_pass http://127.0.0.1:{port_up}; proxy_method PUT; }
+        location /none/ {
+            proxy_pass http://127.0.0.1:{port_up};
+            proxy_pass_request_headers off;
+        }
+    ");
+    let paths = [
+        "/",
+        "/x%20y?q=%2F",
+        "/a/",
+        "/a/c%2fd?x",
+        "/a//c/../d",
+        "/exact?y",
+        "/rest?z",
+        "/rw/q?r",
+        "/set/1",
+        "/body/1",
+        "/method/1",
+        "/none/1",
+    ];
+    let fields = "A: one\r\nB: two\r\nTE: trailers\r\nUpgrade: x\r\n";
+    Differential::new(builder)
+        .with_exchanges(paths.iter().map(|path| Exchange::get(path, fields)))
+        .with_exchanges([Exchange::new(
+            b"POST /set/2 HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc",
+        )])
+        .run();
+}
+
+#[test]
+fn answers_are_passed_on_in_the_same_words() {
+    let builder = two("
+        location / { proxy_pass http://127.0.0.1:{port_up}; }
+        location /own { proxy_pass http://127.0.0.1:{port_up}; proxy_hide_header X-Own; }
+        location /own/pad {
+            proxy_pass http://127.0.0.1:{port_up};
+            proxy_pass_header X-Pad;
+            proxy_cookie_path /x/ /y/;
+            proxy_cookie_domain one.test two.test;
+            proxy_cookie_flags a secure samesite=lax;
+        }
+        location /found { return 200 \"found $args\"; }
+        location /unbuffered/ { proxy_pass http://127.0.0.1:{port_up}/; proxy_buffering off; }
+        location /intercepted/ {
+            proxy_pass http://127.0.0.1:{port_up}/file/;
+            proxy_intercept_errors on;
+            error_page 404 = /found?by=page;
+        }
+    ");
+    let paths = [
+        "/own",
+        "/own/pad",
+        "/hidden",
+        "/file/x.txt",
+        "/file/none",
+        "/unbuffered/file/x.txt",
+        "/intercepted/none",
+    ];
+    Differential::new(builder)
+        .with_exchanges(paths.iter().map(|path| Exchange::get(path, "")))
+        .with_exchanges([Exchange::new(
+            b"HEAD /file/x.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+        )])
+        .run();
+}
+
+/// A server that accepts connections and does with each what `serve` says; gives its port and
+/// what was received.
+fn scripted(
+    serve: impl Fn(usize, &mut TcpStream, &[u8]) -> bool + Send + 'static,
+) -> (u16, Receiver<(usize, Vec<u8>)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let Ok(mut stream) = stream else { return };
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
+            while let Some(head) = read_head(&mut stream) {
+                if sender.send((number, head.clone())).is_err() {
+                    return;
+                }
+                if !serve(number, &mut stream, &head) {
+                    break;
+                }
+            }
+        }
+    });
+    (port, receiver)
+}
+
+/// Reads up to the empty line; `None` at the end.
+fn read_head(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut byte) {
+            Ok(1) => head.extend_from_slice(&byte),
+            _ => return None,
+        }
+    }
+    Some(head)
+}
+
+fn through(port: u16, rules: &str) -> Server {
+    let location = format!("location / {{ proxy_pass http://127.0.0.1:{port}; {rules} }}");
+    Server::of_one(&location)
+        .allow_log("upstream")
+        .allow_log("SSL")
+        .start()
+}
+
+#[test]
+fn connections_are_kept_unless_an_answer_makes_them_worthless() {
+    let (port, seen) = scripted(|_, stream, head| {
+        let answer: &[u8] = match head {
+            head if head.starts_with(b"GET /surplus") => {
+                b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\nevil"
+            }
+            head if head.starts_with(b"GET /early") => {
+                b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n\
+                  Content-Length: 2\r\n\r\nok"
+            }
+            head if head.starts_with(b"GET /none") => b"HTTP/1.1 204 No Content\r\n\r\n",
+            _ => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        };
+        stream.write_all(answer).is_ok() && !head.starts_with(b"GET /surplus")
+    });
+    let server = through(port, "");
+    let mut client = server.connect();
+    for path in ["/1", "/early", "/none", "/surplus", "/2"] {
+        let answer = client.get(path);
+        let expected = if path == "/none" { "" } else { "ok" };
+        assert_eq!(answer.text(), expected, "{path}");
+    }
+    let connections: Vec<usize> = (0..5).map(|_| seen.recv().expect("a request").0).collect();
+    assert_eq!(connections, [0, 0, 0, 0, 1]);
+}
+
+#[test]
+fn a_cut_answer_never_looks_complete() {
+    let (port, _seen) = scripted(|_, stream, head| {
+        let answer: &[u8] = if head.starts_with(b"GET /chunks") {
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+        } else {
+            b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"
+        };
+        let _ = stream.write_all(answer);
+        false
+    });
+    let server = through(port, "");
+    for path in ["/length", "/chunks"] {
+        let mut client = server.connect();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+        client.send(request).expect("sent");
+        let bytes = client.read_to_end().expect("closed");
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(text.contains("hello"), "{text}");
+        assert!(!text.ends_with("0\r\n\r\n"), "{text}");
+    }
+    server.wait_for_error_log("upstream prematurely closed connection while reading upstream");
+}
+
+#[test]
+fn an_ambiguous_answer_is_a_502() {
+    let (port, _seen) = scripted(|number, stream, _| {
+        let answer: &[u8] = match number {
+            0 => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nok",
+            1 => b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\nok",
+            2 => b"hello\r\n\r\n",
+            _ => b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\nok",
+        };
+        let _ = stream.write_all(answer);
+        false
+    });
+    let server = through(port, "");
+    for _ in 0..4 {
+        assert_eq!(server.get("/").status, 502);
+    }
+    let log = server.error_log();
+    assert!(
+        log.contains("\"Content-Length\" and \"Transfer-Encoding\" headers"),
+        "{log}"
+    );
+    assert!(
+        log.contains(&format!(", upstream: \"http://127.0.0.1:{port}/\"")),
+        "{log}"
+    );
+}
+
+#[test]
+fn what_is_for_the_next_hop_alone_goes_no_further() {
+    let (port, seen) = scripted(|_, stream, _| {
+        let answer = b"HTTP/1.1 200 OK\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nX-Far: 1\r\n\
+                       Content-Length: 0\r\n\r\n";
+        let _ = stream.write_all(answer);
+        false
+    });
+    let server = through(port, "");
+    let request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close, X-Secret\r\nX-Secret: 1\r\n\
+                   X-Other: 1\r\n\r\n";
+    let answer = server.request(request);
+    assert_eq!(answer.header("X-Hop"), None);
+    assert_eq!(answer.header("X-Far"), Some("1"));
+    let (_, head) = seen.recv().expect("a request");
+    let head = String::from_utf8_lossy(&head).into_owned();
+    assert!(
+        !head.contains("X-Secret") && head.contains("X-Other: 1"),
+        "{head}"
+    );
+}
+
+#[test]
+fn a_switch_of_protocols_joins_both_sides() {
+    let (port, _seen) = scripted(|_, stream, head| {
+        assert!(
+            head.windows(17)
+                .any(|part| part == b"Upgrade: echo\r\n\r\n" || part == b"Connection: upgra")
+        );
+        let _ = stream.write_all(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\nhi ",
+        );
+        let mut bytes = [0; 16];
+        while let Ok(count @ 1..) = stream.read(&mut bytes) {
+            if stream.write_all(&bytes[..count]).is_err() {
+                break;
+            }
+        }
+        false
+    });
+    let rules = "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;";
+    let server = through(port, rules);
+    let mut client = server.connect();
+    client
+        .send("GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+        .expect("sent");
+    let mut stream = client.stream();
+    let head = read_head(&mut stream.try_clone().expect("a clone")).expect("a head");
+    assert!(head.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
+    for word in ["hi ", "there"] {
+        if word != "hi " {
+            stream.write_all(word.as_bytes()).expect("sent");
+        }
+        let mut got = vec![0; word.len()];
+        stream.read_exact(&mut got).expect("an echo");
+        assert_eq!(got, word.as_bytes());
+    }
+    stream.shutdown(std::net::Shutdown::Write).expect("ended");
+    assert_eq!(stream.read(&mut [0; 1]).expect("closed"), 0);
+}
+
+#[test]
+fn a_client_that_leaves_takes_the_connection_with_it() {
+    let (gone, is_gone) = channel();
+    let (port, seen) = scripted(move |_, stream, _| {
+        // No answer: the next thing to see is the end.
+        let ended = matches!(stream.read(&mut [0; 1]), Ok(0) | Err(_));
+        let _ = gone.send(ended);
+        false
+    });
+    let server = through(port, "");
+    let mut client = server.connect();
+    client
+        .send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .expect("sent");
+    seen.recv().expect("a request");
+    drop(client);
+    let ended = is_gone.recv_timeout(Duration::from_secs(5));
+    assert_eq!(ended, Ok(true));
+}

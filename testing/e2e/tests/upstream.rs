@@ -1,0 +1,117 @@
+//! Groups of servers: whose turn it is, who is left alone, what is told about it.
+
+use harness::Server;
+use std::collections::BTreeMap;
+
+/// Three servers that say who they are, one that is not there, and groups of them.
+fn group(upstreams: &str, locations: &str) -> Server {
+    Server::new(&format!(
+        "{upstreams}
+         server {{
+             listen 127.0.0.1:{{port}};
+             add_header X-Status $upstream_status;
+             add_header X-Count \"$upstream_addr\";
+             {locations}
+         }}
+         server {{ listen 127.0.0.1:{{port_a}}; location / {{ return 200 a; }} }}
+         server {{ listen 127.0.0.1:{{port_b}}; location / {{ return 200 b; }} }}
+         server {{ listen 127.0.0.1:{{port_c}}; location / {{ return 500 c; }} }}"
+    ))
+    .allow_log("connect() failed")
+    .allow_log("no live upstreams")
+    .start()
+}
+
+/// How often each server answered `count` requests.
+fn tally(server: &Server, path: &str, count: usize) -> BTreeMap<String, usize> {
+    let mut tally = BTreeMap::new();
+    for _ in 0..count {
+        *tally.entry(server.get(path).text()).or_default() += 1;
+    }
+    tally
+}
+
+fn counts(pairs: &[(&str, usize)]) -> BTreeMap<String, usize> {
+    pairs
+        .iter()
+        .map(|(name, count)| ((*name).to_owned(), *count))
+        .collect()
+}
+
+#[test]
+fn turns_follow_weights() {
+    let server = group(
+        "upstream u { server 127.0.0.1:{port_a} weight=2; server 127.0.0.1:{port_b}; }",
+        "location / { proxy_pass http://u; }",
+    );
+    assert_eq!(tally(&server, "/", 9), counts(&[("a", 6), ("b", 3)]));
+}
+
+#[test]
+fn a_failed_server_is_passed_over_and_told() {
+    let server = group(
+        "upstream u { server 127.0.0.1:1; server 127.0.0.1:{port_b}; }",
+        "location / { proxy_pass http://u; }
+         location /once { proxy_pass http://u; proxy_next_upstream off; }",
+    );
+    let first = server.get("/");
+    let second = server.get("/");
+    assert_eq!(
+        (first.text(), second.text()),
+        ("b".to_owned(), "b".to_owned())
+    );
+    let port = server.port_of("b");
+    let told =
+        [&first, &second].map(|answer| answer.header("X-Count").unwrap_or_default().to_owned());
+    assert!(
+        told.contains(&format!("127.0.0.1:1, 127.0.0.1:{port}")),
+        "{told:?}"
+    );
+    assert!(told.contains(&format!("127.0.0.1:{port}")), "{told:?}");
+    server.wait_for_error_log(
+        "connect() failed (111: Connection refused) while connecting to upstream",
+    );
+}
+
+#[test]
+fn statuses_send_a_request_on_where_they_should() {
+    let server = group(
+        "upstream u { server 127.0.0.1:{port_c}; server 127.0.0.1:{port_a} backup; }",
+        "location / { proxy_pass http://u; }
+         location /next { proxy_pass http://u; proxy_next_upstream http_500 error; }",
+    );
+    assert_eq!(server.get("/").status, 500);
+    let answer = server.get("/next");
+    assert_eq!((answer.status, answer.text()), (200, "a".to_owned()));
+    assert_eq!(answer.header("X-Status"), Some("500, 200"));
+}
+
+#[test]
+fn nobody_left_is_a_502() {
+    let server = group(
+        "upstream u { server 127.0.0.1:1 down; server 127.0.0.1:2 down; }",
+        "location / { proxy_pass http://u; }",
+    );
+    assert_eq!(server.get("/").status, 502);
+    server.wait_for_error_log("no live upstreams while connecting to upstream");
+    assert!(server.error_log().contains("upstream: \"http://u/\""));
+}
+
+#[test]
+fn a_name_with_variables_is_a_group_an_address_or_a_502() {
+    let server = Server::new(
+        "upstream u { server 127.0.0.1:{port_a}; }
+         server {
+             listen 127.0.0.1:{port};
+             location / { proxy_pass http://$arg_to/; }
+         }
+         server { listen 127.0.0.1:{port_a}; location / { return 200 a; } }",
+    )
+    .allow_log("no resolver defined")
+    .start();
+    let port = server.port_of("a");
+    assert_eq!(server.get("/?to=u").text(), "a");
+    assert_eq!(server.get(&format!("/?to=127.0.0.1:{port}")).text(), "a");
+    assert_eq!(server.get("/?to=name.test").status, 502);
+    server.wait_for_error_log("no resolver defined to resolve name.test");
+}
