@@ -3,6 +3,7 @@
 //! Reading a clock costs about 25 ns through the vDSO. `runtime` reads each of them at most
 //! once a turn of its loop, so callers above it use the cached values there.
 
+use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
 
@@ -119,6 +120,37 @@ pub fn utc(unix_secs: i64) -> io::Result<Civil> {
     Ok(Civil::from_tm(&time))
 }
 
+/// Whose time [`format`] tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Zone {
+    /// UTC.
+    Utc,
+    /// The zone that `TZ` or `/etc/localtime` names.
+    Local,
+}
+
+/// The time at `unix_secs` as `strftime` writes it by `format`; `None` when it writes nothing,
+/// or more than 2048 bytes.
+pub fn format(unix_secs: i64, zone: Zone, format: &CStr) -> Option<Vec<u8>> {
+    let mut time = MaybeUninit::<libc::tm>::uninit();
+    let filled = match zone {
+        // SAFETY: both pointers are to live values of the right types, and neither is kept.
+        Zone::Utc => unsafe { libc::gmtime_r(&raw const unix_secs, time.as_mut_ptr()) },
+        // SAFETY: as above.
+        Zone::Local => unsafe { libc::localtime_r(&raw const unix_secs, time.as_mut_ptr()) },
+    };
+    if filled.is_null() {
+        return None;
+    }
+    let mut out = vec![0; 2048];
+    let (to, max) = (out.as_mut_ptr().cast(), out.len());
+    // SAFETY: `to` has room for `max` bytes, `format` ends with NUL, and `time` was filled, as a
+    // result that is not null says; its zone's name lives as long as the program.
+    let len = unsafe { libc::strftime(to, max, format.as_ptr(), time.as_ptr()) };
+    out.truncate(len);
+    (len > 0).then_some(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +177,18 @@ mod tests {
             utc_offset_minutes: 0,
         };
         assert_eq!(utc(784_111_777).unwrap(), expected);
+    }
+
+    #[test]
+    fn formats_of_a_known_second() {
+        let at = |text: &CStr| format(784_111_777, Zone::Utc, text);
+        assert_eq!(
+            at(c"%A, %d-%b-%Y %H:%M:%S").unwrap(),
+            b"Sunday, 06-Nov-1994 08:49:37"
+        );
+        assert_eq!(at(c""), None);
+        assert!(format(784_111_777, Zone::Local, c"%Z %z").is_some());
+        assert_eq!(format(i64::MAX, Zone::Local, c"%Y"), None);
     }
 
     #[test]

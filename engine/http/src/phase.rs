@@ -139,6 +139,9 @@ async fn answer(
                 step = Step::Rewrite;
                 status = redirect::named(request, &name);
             }
+            Flow::Status(code) if request.has_substitute => {
+                return Ok(finished(request, Response::new(code)));
+            }
             Flow::Status(code) => match redirect::to_error_page(request, code) {
                 redirect::ErrorPage::BuiltIn(response) => return Ok(finished(request, response)),
                 redirect::ErrorPage::Uri { uri, args } => {

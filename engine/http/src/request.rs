@@ -79,6 +79,9 @@ pub struct Request {
     pub is_subrequest: bool,
     /// What it shares with the requests made for the same main request.
     pub(crate) family: OnceCell<Rc<Family>>,
+    /// Whether failures are answered by nothing but their status: whoever made this request
+    /// has something to put in the place of an error page.
+    pub has_substitute: bool,
     /// Subrequests that may still be within one another.
     pub(crate) nesting_left: u8,
     /// The status that an error page stands for.
@@ -179,6 +182,7 @@ impl Request {
             is_internal: false,
             is_subrequest: false,
             family: OnceCell::new(),
+            has_substitute: false,
             nesting_left: SUBREQUESTS_MAX,
             error_status: None,
             in_error_page: false,

@@ -12,7 +12,7 @@ use crate::error::{Abort, Error};
 use crate::in_memory::InMemory;
 use crate::phase;
 use crate::request::Request;
-use crate::response::{Response, ResponseHead};
+use crate::response::Response;
 use http1::Method;
 use runtime::log::Level;
 use std::any::{Any, TypeId};
@@ -142,24 +142,25 @@ impl Nested {
         Poll::Ready(Ok(()))
     }
 
-    /// The response's head, from its beginning to its end.
-    pub fn head(&self) -> Option<&ResponseHead> {
+    /// The request, while its response is sent; `$status` and the fields of the response's head
+    /// are known of it.
+    pub fn request(&self) -> Option<&Request> {
         match &self.state {
-            State::Answered(request, _) => request.sent.head.as_deref(),
+            State::Answered(request, _) => Some(request),
             State::Answering(_) | State::Ended => None,
         }
     }
 
-    /// The whole body, in at most as many bytes as the location's
+    /// The status and the whole body, in at most as many bytes as the location's
     /// `subrequest_output_buffer_size`.
     ///
     /// # Errors
     ///
     /// It is longer, or fails.
-    pub async fn into_memory(mut self) -> Result<Vec<u8>, Error> {
+    pub async fn into_memory(mut self) -> Result<(u16, Vec<u8>), Error> {
         poll_fn(|cx| self.poll_head(cx)).await?;
         let State::Answered(mut request, body) = self.state else {
-            return Ok(Vec::new());
+            return Err(Abort::SourceFailed.into());
         };
         let limit = *RESPOND.of(&request.location.settings).subrequest_buffer;
         let head = request.sent.head.as_ref();
@@ -177,7 +178,7 @@ impl Nested {
         }
         request.sent.body_bytes = all.len() as u64;
         finish(&mut request);
-        Ok(all)
+        Ok((request.sent.status, all))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Variables: who defines them, how a request finds their values.
 
 use crate::request::Request;
-use engine::variable::{VariableId, VariableNames};
+use engine::variable::{Lookup, VariableId, VariableNames};
 use engine::{Loading, Refused};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -167,6 +167,47 @@ fn duplicate(name: &[u8]) -> Refused {
     ))
 }
 
+/// Finds variables by names that are known only when a request is served, as SSI does.
+#[derive(Default)]
+pub(crate) struct ByName {
+    names: VariableNames,
+    built_in: BuiltIn,
+}
+
+impl ByName {
+    /// The names of a configuration whose variables are bound.
+    pub(crate) fn new(loading: &mut Loading) -> Self {
+        Self {
+            names: loading.variables.clone(),
+            built_in: loading.take_shared(),
+        }
+    }
+}
+
+impl Request {
+    /// Appends the value of the variable `name`, whether the configuration uses it or not, to
+    /// `out`; `false` when it has none. Case does not matter.
+    pub fn write_variable_named(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
+        let by_name = &self.generation.by_name;
+        if let Some(id) = by_name.names.find(name) {
+            return self.write_variable(id, out);
+        }
+        let name = name.to_ascii_lowercase();
+        match by_name.built_in.find(&name) {
+            Some(Variable {
+                get: Getter::Plain(get),
+                ..
+            }) => get(self, out),
+            Some(Variable {
+                name: prefix,
+                get: Getter::Family(get),
+                ..
+            }) => get(self, name.get(prefix.len()..).unwrap_or_default(), out),
+            None => false,
+        }
+    }
+}
+
 /// The tables of all modules, for checks while loading.
 #[derive(Default)]
 pub struct BuiltIn {
@@ -217,7 +258,7 @@ enum ValueSource {
 pub fn bind(loading: &mut Loading) -> Result<Vec<Entry>, Vec<Refused>> {
     let names: VariableNames = loading.variables.clone();
     let mut definitions: Definitions = loading.take_shared();
-    let built_in: BuiltIn = loading.take_shared();
+    let built_in = loading.shared::<BuiltIn>().clone();
     let mut entries = Vec::new();
     let mut unknown = Vec::new();
     for (id, name) in names.iter() {

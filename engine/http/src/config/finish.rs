@@ -103,6 +103,7 @@ pub fn finish(loading: &mut Loading, registry: &Registry) -> Option<Rc<Generatio
         servers: servers.into_iter().map(|(_, server)| server).collect(),
         sockets,
         variables,
+        by_name: variable::ByName::new(loading),
         levels,
         kept_state: registry.kept_state().to_vec(),
         modules: registry.modules.clone(),

@@ -5,7 +5,7 @@ use super::location_name::LocationName;
 use super::location_tree::LocationTree;
 use super::pipeline::Pipeline;
 use super::server_names::ServerName;
-use crate::variable::Entry;
+use crate::variable::{ByName, Entry};
 use engine::SettingsTable;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -20,6 +20,7 @@ pub struct Generation {
     pub sockets: Vec<Rc<ListenSocket>>,
     /// Variables by number.
     pub variables: Vec<Entry>,
+    pub(crate) by_name: ByName,
     pub(super) levels: Vec<Rc<Location>>,
     pub(super) kept_state: Vec<bool>,
     pub(super) modules: Vec<&'static crate::Module>,
