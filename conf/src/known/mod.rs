@@ -136,11 +136,11 @@ impl fmt::Display for ForeignDirective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { module, origin, .. } = self;
         match origin {
-            Origin::Nginx => write!(f, "it belongs to {module}, which is not built in")?,
+            Origin::Nginx => write!(f, "it is a directive of {module} that is not built in")?,
             Origin::Removed => write!(f, "an older nginx had it in {module}")?,
             _ => write!(
                 f,
-                "it belongs to {module} ({origin}), which is not built in"
+                "it is a directive of {module} ({origin}) that is not built in"
             )?,
         }
         match self.instead {

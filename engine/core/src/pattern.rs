@@ -178,13 +178,15 @@ fn linear(source: &str, ignore_case: bool, groups: usize) -> Option<regex::bytes
 }
 
 /// Whether `source` uses something that both engines accept but read differently:
-/// set operations and nested sets in classes, `\v`, `\<`, `\>`, and `\b{`.
+/// set operations and nested sets in classes, possessive quantifiers, `\v`, `\<`, `\>`, `\b{`.
 fn reads_differently(source: &[u8]) -> bool {
     let mut class = false;
     let mut bytes = source.iter().copied().enumerate().peekable();
     while let Some((at, byte)) = bytes.next() {
         let next = bytes.peek().map(|(_, next)| *next);
         match (byte, next) {
+            // Possessive quantifiers, which `regex` takes for a repetition of a repetition.
+            (b'*' | b'+' | b'?' | b'}', Some(b'+')) if !class => return true,
             (b'\\', Some(b'v' | b'<' | b'>')) => return true,
             (b'\\', Some(b'b' | b'B')) if source.get(at + 2) == Some(&b'{') => return true,
             (b'\\', _) => {
@@ -241,6 +243,9 @@ mod tests {
         check_linear(r"[a&&b]", false);
         check_linear(r"[a[b]", false);
         check_linear(r"a\v", false);
+        check_linear(r"^/p/a++a", false);
+        check_linear(r"a?+", false);
+        check_linear(r"a\++[*+]", true);
     }
 
     #[test]

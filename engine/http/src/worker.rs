@@ -235,12 +235,22 @@ impl HttpWorker {
     ///
     /// What the system refuses.
     pub fn create_temporary(&self, path: &TempPath) -> io::Result<Temporary> {
-        let names = std::iter::repeat_with(|| {
-            let number = self.temporary_files.get();
-            self.temporary_files.set(number + 1);
-            temporary_name(path, number)
-        });
-        sys::file::create_unique(names, 0o600)
+        let names = || {
+            std::iter::repeat_with(|| {
+                let number = self.temporary_files.get();
+                self.temporary_files.set(number + 1);
+                temporary_name(path, number)
+            })
+        };
+        match sys::file::create_unique(names(), 0o600) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // The folder is made at start where the configuration names it; the built-in
+                // configuration leaves none behind unless it is needed.
+                sys::file::create_directory(&**path.folder, 0o700)?;
+                sys::file::create_unique(names(), 0o600)
+            }
+            created => created,
+        }
     }
 
     /// The date for the `Date` field.

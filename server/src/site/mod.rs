@@ -84,6 +84,7 @@ impl Engine for Site {
             loaded,
             plan,
             prefix: request.paths.prefix.clone(),
+            is_built_in: request.paths.built_in.is_some(),
         }))
     }
 
@@ -111,6 +112,8 @@ struct LoadedSite {
     loaded: Loaded,
     plan: ProcessPlan,
     prefix: std::path::PathBuf,
+    /// Whether the text is the one in the program, which leaves no trace on the disk.
+    is_built_in: bool,
 }
 
 impl Configuration for LoadedSite {
@@ -138,6 +141,9 @@ impl Configuration for LoadedSite {
                 http::error::os_error(&error)
             )
         })?;
+        if self.is_built_in {
+            return Ok(());
+        }
         self.make_folders()
     }
 
