@@ -170,18 +170,19 @@ impl<'a> Line<'a> {
     ///
     /// # Errors
     ///
-    /// `invalid number`, or `value must be between min and max`.
+    /// `invalid number`, `value must be equal to or greater than min`, or, where there is a
+    /// `max`, `value must be between min and max`.
     pub fn number(&self, index: usize, min: u64, max: u64) -> Result<u64, Refused> {
         let value = base::units::parse_decimal(self.arg(index))
             .map_err(|_| Refused::new("invalid number"))?;
+        if max < u64::MAX && !(min..=max).contains(&value) {
+            return Err(Refused::new(format!(
+                "value must be between {min} and {max}"
+            )));
+        }
         if value < min {
             return Err(Refused::new(format!(
                 "value must be equal to or greater than {min}"
-            )));
-        }
-        if value > max {
-            return Err(Refused::new(format!(
-                "value must be equal to or less than {max}"
             )));
         }
         Ok(value)

@@ -17,6 +17,9 @@ mod forwarded;
 mod geo;
 mod headers;
 mod index;
+mod limit_conn;
+mod limit_req;
+mod limits;
 mod listing;
 mod map;
 mod media_types;
@@ -69,6 +72,9 @@ pub static MODULES: &[&Module] = &[
     &browser::MODULE,
     // Who the client is, before anything is judged by it.
     &realip::MODULE,
+    // How much of it there may be: rates first, since who waits for his turn is counted later.
+    &limit_req::MODULE,
+    &limit_conn::MODULE,
     // The URI, and with it the location, is settled before anything is judged by it.
     &rewrite::MODULE,
     // Access: the cheapest question first.

@@ -1,7 +1,7 @@
 //! Loads configurations in unit tests of rooms.
 
 use conf::MemorySource;
-use engine::Loading;
+use engine::{Contexts, Line, Loading};
 use http::config::{finish, loader, registry::Registry};
 use std::path::Path;
 use std::rc::Rc;
@@ -43,4 +43,17 @@ pub(crate) fn table_lines(text: &str) -> Vec<conf::Directive> {
 pub(crate) fn loading() -> Loading {
     let folder = Path::new("/nonexistent");
     Loading::new(folder, folder, Rc::new(MemorySource::new()))
+}
+
+/// Reads one directive by `read`, as the line of an `http` block.
+pub(crate) fn line<T>(text: &str, read: impl FnOnce(&mut Line<'_>) -> T) -> T {
+    let directives = table_lines(&format!("{text};"));
+    let nest = |_: &mut Loading, _: &conf::Directive, _: Contexts| 0;
+    read(&mut Line {
+        directive: &directives[0],
+        context: Contexts::HTTP,
+        level: 0,
+        loading: &mut loading(),
+        nest: &nest,
+    })
 }

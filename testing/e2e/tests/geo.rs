@@ -2,40 +2,41 @@
 
 use harness::{Differential, Exchange, Server};
 
+const TABLES: &str = r#"
+    geo $arg_ip $network {
+        default any;
+        10.0.0.0/8 ten;
+        10.1.0.0/16 one;
+        10.1.2.3 host;
+        2001:db8::/32 doc;
+        2001:db8::5 five;
+        10.7.0.0/16 seven;
+        delete 10.7.0.0/16;
+        include {prefix}/html/networks;
+        255.255.255.255 nowhere;
+    }
+    geo $arg_ip $range {
+        ranges;
+        default none;
+        10.0.0.0-10.3.0.9 outer;
+        10.0.0.5-10.0.0.9 inner;
+        10.3.0.0-10.3.0.9 replaced;
+        delete 10.2.0.0-10.2.255.255;
+    }
+    geo $behind { proxy 127.0.0.0/8; 192.0.2.0/24 test; 127.0.0.1 local; 2001:db8::/32 doc; }
+    geo $deep { proxy 127.0.0.1; proxy 192.0.2.0/24; proxy_recursive; 198.51.100.1 far; 192.0.2.7 near; }
+    geo $arg_ip $without_default { 10.0.0.0/8 $literal; }
+    server {
+        listen 127.0.0.1:{port};
+        location / {
+            return 200 "$network|$range|$behind|$deep|$without_default";
+        }
+    }
+"#;
+
 /// Networks, ranges, addresses of variables and of clients behind proxies.
 #[test]
 fn values_are_found_as_nginx_finds_them() {
-    let http = r#"
-        geo $arg_ip $network {
-            default any;
-            10.0.0.0/8 ten;
-            10.1.0.0/16 one;
-            10.1.2.3 host;
-            2001:db8::/32 doc;
-            2001:db8::5 five;
-            10.7.0.0/16 seven;
-            delete 10.7.0.0/16;
-            include {prefix}/html/networks;
-            255.255.255.255 nowhere;
-        }
-        geo $arg_ip $range {
-            ranges;
-            default none;
-            10.0.0.0-10.3.0.9 outer;
-            10.0.0.5-10.0.0.9 inner;
-            10.3.0.0-10.3.0.9 replaced;
-            delete 10.2.0.0-10.2.255.255;
-        }
-        geo $behind { proxy 127.0.0.0/8; 192.0.2.0/24 test; 127.0.0.1 local; 2001:db8::/32 doc; }
-        geo $deep { proxy 127.0.0.1; proxy 192.0.2.0/24; proxy_recursive; 198.51.100.1 far; 192.0.2.7 near; }
-        geo $arg_ip $without_default { 10.0.0.0/8 $literal; }
-        server {
-            listen 127.0.0.1:{port};
-            location / {
-                return 200 "$network|$range|$behind|$deep|$without_default";
-            }
-        }
-    "#;
     let addresses = [
         "10.9.9.9",
         "10.1.9.9",
@@ -73,7 +74,7 @@ fn values_are_found_as_nginx_finds_them() {
     let by_field =
         forwarded.map(|list| Exchange::get("/", &format!("X-Forwarded-For: {list}\r\n")));
     let two_fields = "X-Forwarded-For: 198.51.100.1\r\nX-Forwarded-For: 192.0.2.7\r\n";
-    let server = Server::new(http).with_file("html/networks", "172.16.0.0/12 included;");
+    let server = Server::new(TABLES).with_file("html/networks", "172.16.0.0/12 included;");
     Differential::new(server)
         .with_exchanges(by_address)
         .with_exchanges(by_field)

@@ -1,0 +1,197 @@
+//! What `limit_req` and `limit_conn` have in common: zones by name, in memory that all workers
+//! share and that a reload takes over, and how loudly a limit is logged.
+
+use base::{bytes, units};
+use engine::directive::lossy;
+use engine::{Line, Loading, Refused, Template};
+use http::Request;
+use runtime::log::Level;
+use shm::{SMALLEST_ZONE, SharedMap, Zones};
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+
+/// The words of `limit_req_log_level` and `limit_conn_log_level`.
+pub(crate) const LEVEL_WORDS: &[&str] = &["info", "notice", "warn", "error"];
+/// The index of "error" in [`LEVEL_WORDS`].
+pub(crate) const ERROR: usize = 3;
+
+/// The level of a word.
+pub(crate) fn level(index: usize) -> Level {
+    const LEVELS: [Level; 4] = [Level::Info, Level::Notice, Level::Warn, Level::Error];
+    LEVELS.get(index).copied().unwrap_or(Level::Error)
+}
+
+/// A zone as limits name it, perhaps before the directive that makes it.
+#[derive(Debug)]
+pub(crate) struct Named<Z> {
+    pub(crate) name: String,
+    zone: OnceCell<Z>,
+}
+
+impl<Z> Named<Z> {
+    /// The zone. Once a configuration has been read, every name has one.
+    pub(crate) fn zone(&self) -> Option<&Z> {
+        self.zone.get()
+    }
+}
+
+/// The zones of one kind that a configuration names.
+struct Names<Z>(BTreeMap<String, Rc<Named<Z>>>);
+
+impl<Z> Default for Names<Z> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+/// The zone `name` of this kind.
+pub(crate) fn named<Z: 'static>(loading: &mut Loading, name: &[u8]) -> Rc<Named<Z>> {
+    let name = lossy(name);
+    let names = &mut loading.shared::<Names<Z>>().0;
+    let new = || {
+        let zone = OnceCell::new();
+        Rc::new(Named {
+            name: name.clone(),
+            zone,
+        })
+    };
+    Rc::clone(names.entry(name.clone()).or_insert_with(new))
+}
+
+/// Refuses names for which no directive made a zone; not when something else was wrong, of
+/// which that may be a consequence.
+pub(crate) fn check_made<Z: 'static>(loading: &mut Loading) -> Result<(), Refused> {
+    if loading.errors.iter().any(|error| error.level.is_fatal()) {
+        return Ok(());
+    }
+    let names = &loading.shared::<Names<Z>>().0;
+    match names.values().find(|named| named.zone().is_none()) {
+        None => Ok(()),
+        Some(named) => {
+            let name = &named.name;
+            Err(Refused::new(format!(
+                "zero size shared memory zone \"{name}\""
+            )))
+        }
+    }
+}
+
+/// Text whose values are told apart, and what is known of each.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    template: Template,
+    /// As configured.
+    text: String,
+    /// By value; under the empty one, which is never limited, `text`.
+    pub(crate) map: SharedMap,
+}
+
+impl Keys {
+    /// The key of `request`; `None` when there is none, or when it is longer than `longest`
+    /// bytes, which is logged.
+    pub(crate) fn of(&self, request: &Request, longest: usize) -> Option<Vec<u8>> {
+        let key = self.template.eval(request);
+        if key.len() > longest {
+            let (text, shown) = (&self.text, String::from_utf8_lossy(&key));
+            let message = format!(
+                "the value of the \"{text}\" key is more than {longest} bytes: \"{shown}\""
+            );
+            request.log(Level::Error, &message);
+            return None;
+        }
+        (!key.is_empty()).then_some(key)
+    }
+}
+
+/// What a directive that makes a zone says about it.
+pub(crate) struct Declared {
+    pub(crate) name: Vec<u8>,
+    size: u64,
+}
+
+impl Declared {
+    /// Reads `zone=name:size`.
+    pub(crate) fn read(word: &[u8]) -> Result<Self, Refused> {
+        let shown = lossy(word);
+        let invalid = || Refused::new(format!("invalid zone size \"{shown}\""));
+        let value = word.strip_prefix(b"zone=").unwrap_or_default();
+        let (name, size) = bytes::split_once(value, b':').ok_or_else(invalid)?;
+        let size = units::parse_size(size).map_err(|_| invalid())?;
+        if size < SMALLEST_ZONE as u64 {
+            return Err(Refused::new(format!("zone \"{shown}\" is too small")));
+        }
+        let name = name.to_vec();
+        Ok(Self { name, size })
+    }
+
+    /// Makes the zone, of which `kind` says what it is for, with the line's first argument for
+    /// its keys; `user` is who speaks of it in an error.
+    pub(crate) fn make<Z: 'static>(
+        &self,
+        line: &mut Line<'_>,
+        (kind, user): (&'static str, &str),
+        zone: impl FnOnce(Keys) -> Z,
+    ) -> Result<Rc<Named<Z>>, Refused> {
+        let template = line.template(0)?;
+        let text = lossy(line.arg(0));
+        let named = named::<Z>(line.loading, &self.name);
+        let map = open(line.loading, kind, &named.name, self.size)?;
+        let known = map.lock().get(b"").map(lossy);
+        let name = &named.name;
+        if named.zone().is_some() {
+            let (directive, text) = (line.name(), known.unwrap_or_default());
+            return Err(Refused::new(format!(
+                "{directive} \"{name}\" is already bound to key \"{text}\""
+            )));
+        }
+        match known {
+            Some(known) if known != text => {
+                return Err(Refused::new(format!(
+                    "{user} \"{name}\" uses the \"{text}\" key while previously it used the \
+                     \"{known}\" key"
+                )));
+            }
+            Some(_) => {}
+            None => {
+                let inserted = map.lock().insert(b"", text.as_bytes());
+                inserted.map_err(|full| Refused::new(format!("{full} \"{name}\"")))?;
+            }
+        }
+        let keys = Keys {
+            template,
+            text,
+            map,
+        };
+        // It was not set just before.
+        let _ = named.zone.set(zone(keys));
+        Ok(named)
+    }
+}
+
+/// The memory of zone `name`.
+fn open(
+    loading: &mut Loading,
+    kind: &'static str,
+    name: &str,
+    size: u64,
+) -> Result<SharedMap, Refused> {
+    let zones = loading.shared::<Option<Rc<Zones>>>();
+    let zones = zones.get_or_insert_with(Rc::default);
+    let bytes = usize::try_from(size).unwrap_or(usize::MAX);
+    let opened = zones.get_or_create(name, kind, bytes);
+    let zone = opened.map_err(|error| match (error.kind(), zones.get(name)) {
+        (io::ErrorKind::AlreadyExists, Some(other)) if other.kind() != kind => Refused::new(
+            format!("the shared memory zone \"{name}\" is already declared for a different use"),
+        ),
+        (io::ErrorKind::AlreadyExists, Some(other)) => Refused::new(format!(
+            "the size {size} of shared memory zone \"{name}\" conflicts with already declared \
+             size {}",
+            other.size()
+        )),
+        _ => Refused::new(format!("shared memory zone \"{name}\": {error}")),
+    })?;
+    SharedMap::open(zone)
+        .map_err(|error| Refused::new(format!("shared memory zone \"{name}\": {error}")))
+}
