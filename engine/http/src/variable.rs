@@ -209,7 +209,7 @@ impl Request {
 }
 
 /// The tables of all modules, for checks while loading.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct BuiltIn {
     tables: Vec<&'static [Variable]>,
 }
