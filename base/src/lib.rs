@@ -5,5 +5,6 @@ pub mod bytes;
 pub mod cidr;
 pub mod date;
 pub mod escape;
+pub mod hash;
 pub mod prefix_tree;
 pub mod units;

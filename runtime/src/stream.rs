@@ -130,6 +130,20 @@ impl Stream {
         Ok(got)
     }
 
+    /// Reads at most `room` bytes and appends them to `buf`, which gets no more memory than
+    /// they need. 0 is the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::try_read`].
+    pub fn try_read_append(&self, buf: &mut Vec<u8>, room: usize) -> io::Result<usize> {
+        let got = self.attempt(Flags::READABLE, |fd| socket::read_append(fd, buf, room))?;
+        if got < room {
+            self.after_short_read();
+        }
+        Ok(got)
+    }
+
     /// All that was there has been read. An end that was announced is still to be seen.
     fn after_short_read(&self) {
         let mut slots = self.worker.slots.borrow_mut();

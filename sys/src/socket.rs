@@ -8,7 +8,9 @@ mod listener;
 mod options;
 
 pub use address::{Address, PeerAddr};
-pub use io::{accept, read, receive_from, send_to, sendfile, write, write_more, writev};
+pub use io::{
+    accept, read, read_append, receive_from, send_to, sendfile, write, write_more, writev,
+};
 pub use listener::{KeepAlive, ListenOptions, Listener};
 pub use options::{
     bind_before_connect, connect, local_address, peer_address, set_cloexec, set_cork,

@@ -109,13 +109,16 @@ impl Flow {
     }
 }
 
+/// A handler that may wait.
+pub type Waiting = for<'r> fn(&'r mut Request) -> BoxFuture<'r, Result<Flow, Error>>;
+
 /// How a handler is called.
 #[derive(Clone, Copy)]
 pub enum Run {
     /// Never waits: costs no future.
     Now(fn(&mut Request) -> Result<Flow, Error>),
     /// May wait.
-    Waiting(for<'r> fn(&'r mut Request) -> BoxFuture<'r, Result<Flow, Error>>),
+    Waiting(Waiting),
 }
 
 /// A handler of one phase.
@@ -148,7 +151,7 @@ impl Handler {
     pub const fn waiting(
         phase: Phase,
         is_enabled: fn(&SettingsTable) -> bool,
-        run: for<'r> fn(&'r mut Request) -> BoxFuture<'r, Result<Flow, Error>>,
+        run: Waiting,
     ) -> Self {
         Self {
             phase,

@@ -1,12 +1,13 @@
 //! Runs a request through its phases to a response, and the response through its filters.
 
+use crate::config::generation::Location;
 use crate::config::location_name::LocationName;
 use crate::core::receive::RECEIVE;
 use crate::core::respond::RESPOND;
 use crate::core::structure::METHODS;
 use crate::error::{Abort, Error};
 use crate::error_page;
-use crate::module::{Flow, Phase, Run, Stage};
+use crate::module::{Flow, Phase, Run, Stage, Waiting};
 use crate::redirect;
 use crate::request::Request;
 use crate::response::Response;
@@ -17,28 +18,168 @@ use std::rc::Rc;
 /// Where a request is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    PostRead,
-    ServerRewrite,
+    Handlers(Phase),
     Locate,
-    Rewrite,
-    PreAccess,
-    Access,
-    PreContent,
-    Content,
     Nobody,
 }
 
 impl Step {
+    const START: Self = Self::Handlers(Phase::PostRead);
+
     fn next(self) -> Self {
         match self {
-            Self::PostRead => Self::ServerRewrite,
-            Self::ServerRewrite => Self::Locate,
-            Self::Locate => Self::Rewrite,
-            Self::Rewrite => Self::PreAccess,
-            Self::PreAccess => Self::Access,
-            Self::Access => Self::PreContent,
-            Self::PreContent => Self::Content,
-            Self::Content | Self::Nobody => Self::Nobody,
+            Self::Handlers(Phase::PostRead) => Self::Handlers(Phase::ServerRewrite),
+            Self::Handlers(Phase::ServerRewrite) => Self::Locate,
+            Self::Locate => Self::Handlers(Phase::Rewrite),
+            Self::Handlers(Phase::Rewrite) => Self::Handlers(Phase::PreAccess),
+            Self::Handlers(Phase::PreAccess) => Self::Handlers(Phase::Access),
+            Self::Handlers(Phase::Access) => Self::Handlers(Phase::PreContent),
+            Self::Handlers(Phase::PreContent) => Self::Handlers(Phase::Content),
+            Self::Handlers(Phase::Content | Phase::Log) | Self::Nobody => Self::Nobody,
+        }
+    }
+}
+
+/// A request on its way through the phases. It stops where a handler has to wait and goes on
+/// from there, so that what need not wait costs no future.
+struct Walk {
+    step: Step,
+    /// The level whose handlers run: a phase ends with the handlers that it began with.
+    level: Rc<Location>,
+    /// The next handler of the phase.
+    handler: usize,
+    /// With `satisfy any`, the refusal that stands unless somebody grants access.
+    refused: Option<u16>,
+}
+
+/// What stopped a walk.
+enum Stop {
+    /// This handler has to wait.
+    Waits(Waiting),
+    /// This is what the handlers came to.
+    Comes(Result<Flow, Error>),
+}
+
+/// What follows on one handler or step.
+enum Sequel {
+    /// The next handler of the phase.
+    Handler,
+    /// The next step.
+    Step,
+    /// Something that the row of steps does not have.
+    Out(Result<Flow, Error>),
+}
+
+impl Walk {
+    /// Stands before `step`.
+    fn to(request: &mut Request, step: Step) -> Self {
+        if step == Step::Handlers(Phase::ServerRewrite) {
+            request.location = Rc::clone(&request.server.root);
+        }
+        Self {
+            step,
+            level: Rc::clone(&request.location),
+            handler: 0,
+            refused: None,
+        }
+    }
+
+    /// Goes to the next step.
+    fn go_on(&mut self, request: &mut Request) {
+        self.step = self.step.next();
+        if self.step == Step::Handlers(Phase::ServerRewrite) {
+            request.location = Rc::clone(&request.server.root);
+        }
+        if !Rc::ptr_eq(&self.level, &request.location) {
+            self.level = Rc::clone(&request.location);
+        }
+        self.handler = 0;
+    }
+
+    /// Runs handlers, phase after phase, until one has to wait or has an answer.
+    fn run(&mut self, request: &mut Request) -> Stop {
+        loop {
+            let sequel = match self.step {
+                Step::Handlers(phase) => match self.next_handler(request, phase) {
+                    Some(Run::Now(run)) => {
+                        let flow = run(request);
+                        self.weigh(request, flow)
+                    }
+                    Some(Run::Waiting(run)) => return Stop::Waits(run),
+                    None => self.refuse_or_go_on(request),
+                },
+                Step::Locate => match locate(request) {
+                    Ok(Flow::Decline) => Sequel::Step,
+                    flow => Sequel::Out(flow),
+                },
+                Step::Nobody => Sequel::Out(Ok(nobody(request))),
+            };
+            match sequel {
+                Sequel::Handler => {}
+                Sequel::Step => self.go_on(request),
+                Sequel::Out(flow) => return Stop::Comes(flow),
+            }
+        }
+    }
+
+    fn next_handler(&mut self, request: &Request, phase: Phase) -> Option<Run> {
+        if phase == Phase::Access && request.is_subrequest {
+            return None;
+        }
+        let handler = self.level.pipeline.handlers(phase).get(self.handler)?;
+        self.handler += 1;
+        Some(*handler)
+    }
+
+    /// What follows when every handler of a phase was heard.
+    fn refuse_or_go_on(&mut self, request: &Request) -> Sequel {
+        let Some(status) = self.refused.take() else {
+            return Sequel::Step;
+        };
+        if !matches!(status, 401 | 407) {
+            request.log(Level::Error, "access forbidden by rule");
+        }
+        Sequel::Out(Ok(Flow::Status(status)))
+    }
+
+    /// What the flow of a handler means.
+    ///
+    /// In the access phase, with `satisfy all` nobody may refuse; with `satisfy any` one who
+    /// grants is enough, and a refusal waits for the others.
+    #[inline]
+    fn weigh(&mut self, request: &mut Request, flow: Result<Flow, Error>) -> Sequel {
+        match flow {
+            Ok(Flow::Decline) => Sequel::Handler,
+            Ok(Flow::EndPhase) => Sequel::Step,
+            Ok(Flow::Allow) if self.is_one_enough() => {
+                request.extra_fields.clear();
+                self.refused = None;
+                Sequel::Step
+            }
+            Ok(Flow::Allow) => Sequel::Handler,
+            Ok(Flow::Status(status @ (401 | 403 | 407))) if self.is_one_enough() => {
+                // A 401 tells the client what it can do, so it wins over a 403.
+                let known = self.refused.filter(|known| *known != 403);
+                self.refused = Some(known.unwrap_or(status));
+                Sequel::Handler
+            }
+            flow => Sequel::Out(flow),
+        }
+    }
+
+    /// Whether access is judged, by `satisfy any`.
+    fn is_one_enough(&self) -> bool {
+        self.step == Step::Handlers(Phase::Access) && *RESPOND.of(&self.level.settings).satisfy == 1
+    }
+
+    /// How many milliseconds `flow` is held back: `auth_delay`, which makes guessing passwords
+    /// by timing and by speed harder.
+    fn delay(&self, flow: &Result<Flow, Error>) -> u64 {
+        match flow {
+            Ok(Flow::Status(401 | 407)) if self.step == Step::Handlers(Phase::Access) => {
+                *RESPOND.of(&self.level.settings).auth_delay
+            }
+            _ => 0,
         }
     }
 }
@@ -68,7 +209,7 @@ pub async fn serve(request: &mut Request) -> Result<Response, Abort> {
             r.headers().map(field).collect::<Vec<_>>()
         )
     });
-    let response = answer(request, Step::PostRead, None).await?;
+    let response = answer(request, Step::START, None).await?;
     let response = filtered(request, response).await?;
     request.debug(|_| {
         let length = response.head.content_length;
@@ -87,7 +228,7 @@ pub async fn serve(request: &mut Request) -> Result<Response, Abort> {
 ///
 /// As [`serve`].
 pub(crate) async fn serve_nested(request: &mut Request) -> Result<Response, Abort> {
-    let response = answer(request, Step::ServerRewrite, None).await?;
+    let response = answer(request, Step::Handlers(Phase::ServerRewrite), None).await?;
     filtered(request, response).await
 }
 
@@ -105,56 +246,88 @@ pub async fn refuse(request: &mut Request, status: u16) -> Result<Response, Abor
 /// Runs phases from `step`, or begins with the answer `status`.
 async fn answer(
     request: &mut Request,
-    mut step: Step,
+    step: Step,
     mut status: Option<u16>,
 ) -> Result<Response, Abort> {
+    let mut walk = Walk::to(request, step);
     loop {
         let flow = match status.take() {
             Some(status) => Flow::Status(status),
-            None => match run_step(request, step).await {
-                Ok(flow) => flow,
-                Err(error) => failure(request, &error)?,
-            },
+            None => {
+                let flow = match walk.run(request) {
+                    Stop::Comes(flow) => flow,
+                    Stop::Waits(run) => {
+                        let flow = run(request).await;
+                        match walk.weigh(request, flow) {
+                            Sequel::Handler => continue,
+                            Sequel::Step => {
+                                walk.go_on(request);
+                                continue;
+                            }
+                            Sequel::Out(flow) => flow,
+                        }
+                    }
+                };
+                let delay = walk.delay(&flow);
+                if delay > 0 {
+                    request.connection.http.worker.sleep(delay).await;
+                }
+                flow.or_else(|error| failure(request, &error))?
+            }
         };
-        match flow {
-            Flow::Decline | Flow::Allow | Flow::EndPhase => step = step.next(),
-            Flow::Respond(response) => return Ok(finished(request, response)),
-            Flow::Close => return Err(hang_up(request, 444)),
-            // What a client is not told: it is the log's word for how the exchange ended.
-            Flow::Status(code @ (408 | 444 | 499)) => return Err(hang_up(request, code)),
-            Flow::Relocate => {
-                step = Step::Locate;
-                if !request.count_redirect() {
-                    status = Some(cycle(
-                        request,
-                        "rewrite or internal redirection cycle while processing",
-                    ));
-                }
-            }
-            Flow::Redirect { uri, args } => {
-                step = Step::ServerRewrite;
-                status = redirect::internal(request, uri, args);
-            }
-            Flow::Named(name) => {
-                step = Step::Rewrite;
-                status = redirect::named(request, &name);
-            }
-            Flow::Status(code) if request.has_substitute => {
-                return Ok(finished(request, Response::new(code)));
-            }
-            Flow::Status(code) => match redirect::to_error_page(request, code) {
-                redirect::ErrorPage::BuiltIn(response) => return Ok(finished(request, response)),
-                redirect::ErrorPage::Uri { uri, args } => {
-                    step = Step::ServerRewrite;
-                    status = redirect::internal(request, uri, args);
-                }
-                redirect::ErrorPage::Named(name) => {
-                    step = Step::Rewrite;
-                    status = redirect::named(request, &name);
-                }
-            },
+        match turn(request, flow)? {
+            Turn::Answer(response) => return Ok(finished(request, response)),
+            Turn::Go(step) => walk = Walk::to(request, step),
+            Turn::Status(code) => status = Some(code),
         }
     }
+}
+
+/// Where a flow leads.
+enum Turn {
+    /// To the end.
+    Answer(Response),
+    /// To this step.
+    Go(Step),
+    /// To another status.
+    Status(u16),
+}
+
+impl Turn {
+    /// To `step`, unless that went wrong.
+    fn go(step: Step, wrong: Option<u16>) -> Self {
+        wrong.map_or(Self::Go(step), Self::Status)
+    }
+}
+
+/// Follows `flow` out of the row of steps.
+fn turn(request: &mut Request, flow: Flow) -> Result<Turn, Abort> {
+    const REWRITE: Step = Step::Handlers(Phase::Rewrite);
+    let internal = |request: &mut Request, uri, args| {
+        let status = redirect::internal(request, uri, args);
+        Turn::go(Step::Handlers(Phase::ServerRewrite), status)
+    };
+    Ok(match flow {
+        Flow::Respond(response) => Turn::Answer(response),
+        Flow::Close => return Err(hang_up(request, 444)),
+        // What a client is not told: it is the log's word for how the exchange ended.
+        Flow::Status(code @ (408 | 444 | 499)) => return Err(hang_up(request, code)),
+        Flow::Relocate => {
+            let what = "rewrite or internal redirection cycle while processing";
+            let is_cycle = !request.count_redirect();
+            Turn::go(Step::Locate, is_cycle.then(|| cycle(request, what)))
+        }
+        Flow::Redirect { uri, args } => internal(request, uri, args),
+        Flow::Named(name) => Turn::go(REWRITE, redirect::named(request, &name)),
+        Flow::Status(code) if request.has_substitute => Turn::Answer(Response::new(code)),
+        Flow::Status(code) => match redirect::to_error_page(request, code) {
+            redirect::ErrorPage::BuiltIn(response) => Turn::Answer(response),
+            redirect::ErrorPage::Uri { uri, args } => internal(request, uri, args),
+            redirect::ErrorPage::Named(name) => Turn::go(REWRITE, redirect::named(request, &name)),
+        },
+        // A walk goes on by itself where nothing else is wanted.
+        Flow::Decline | Flow::Allow | Flow::EndPhase => Turn::Go(Step::Nobody),
+    })
 }
 
 /// Ends the exchange without an answer; logs will have `status`.
@@ -190,88 +363,6 @@ fn finished(request: &mut Request, mut response: Response) -> Response {
     }
     crate::gateway::merge_kept(request, &mut response.head);
     response
-}
-
-async fn run_step(request: &mut Request, step: Step) -> Result<Flow, Error> {
-    match step {
-        Step::PostRead => run_phase(request, Phase::PostRead).await,
-        Step::ServerRewrite => {
-            request.location = Rc::clone(&request.server.root);
-            run_phase(request, Phase::ServerRewrite).await
-        }
-        Step::Locate => locate(request),
-        Step::Rewrite => run_phase(request, Phase::Rewrite).await,
-        Step::PreAccess => run_phase(request, Phase::PreAccess).await,
-        Step::Access if request.is_subrequest => Ok(Flow::Decline),
-        Step::Access => judge(request).await,
-        Step::PreContent => run_phase(request, Phase::PreContent).await,
-        Step::Content => run_phase(request, Phase::Content).await,
-        Step::Nobody => Ok(nobody(request)),
-    }
-}
-
-async fn run(handler: Run, request: &mut Request) -> Result<Flow, Error> {
-    match handler {
-        Run::Now(run) => run(request),
-        Run::Waiting(run) => run(request).await,
-    }
-}
-
-async fn run_phase(request: &mut Request, phase: Phase) -> Result<Flow, Error> {
-    let location = Rc::clone(&request.location);
-    for &handler in location.pipeline.handlers(phase) {
-        match run(handler, request).await? {
-            Flow::Decline | Flow::Allow => {}
-            flow => return Ok(flow),
-        }
-    }
-    Ok(Flow::Decline)
-}
-
-/// The access phase. `satisfy all`: nobody may refuse. `satisfy any`: one who grants is
-/// enough.
-async fn judge(request: &mut Request) -> Result<Flow, Error> {
-    let location = Rc::clone(&request.location);
-    let settings = RESPOND.of(&location.settings);
-    let any = *settings.satisfy == 1;
-    let mut refused = None;
-    for &handler in location.pipeline.handlers(Phase::Access) {
-        match run(handler, request).await? {
-            Flow::Decline => {}
-            Flow::Allow if any => {
-                request.extra_fields.clear();
-                return Ok(Flow::Decline);
-            }
-            Flow::Allow => {}
-            // A 401 tells the client what it can do, so it wins over a 403.
-            Flow::Status(status @ (401 | 403 | 407)) if any => {
-                refused = Some(refused.filter(|known| *known != 403).unwrap_or(status));
-            }
-            Flow::Status(status @ (401 | 407)) => {
-                delay_refusal(request, *settings.auth_delay).await;
-                return Ok(Flow::Status(status));
-            }
-            flow => return Ok(flow),
-        }
-    }
-    match refused {
-        Some(status @ (401 | 407)) => {
-            delay_refusal(request, *settings.auth_delay).await;
-            Ok(Flow::Status(status))
-        }
-        Some(status) => {
-            request.log(Level::Error, "access forbidden by rule");
-            Ok(Flow::Status(status))
-        }
-        None => Ok(Flow::Decline),
-    }
-}
-
-/// `auth_delay`: makes guessing passwords by timing and by speed harder.
-async fn delay_refusal(request: &Request, millis: u64) {
-    if millis > 0 {
-        request.connection.http.worker.sleep(millis).await;
-    }
 }
 
 /// Finds the location of the URI, and refuses what may not be served from there.
@@ -366,13 +457,18 @@ fn nobody(request: &Request) -> Flow {
     Flow::Status(404)
 }
 
-/// Runs the filters of the location over `response`. When one fails, its status is answered
-/// instead, past the filters that only make sense for the response that was meant.
+/// Runs the filters of the location over `response`.
 async fn filtered(request: &mut Request, response: Response) -> Result<Response, Abort> {
-    let error = match apply_filters(request, response, Stage::Conditional) {
-        Ok(response) => return Ok(response),
-        Err(error) => error,
-    };
+    match apply_filters(request, response, Stage::Conditional) {
+        Ok(response) => Ok(response),
+        // Rare, and boxed so that the task of every connection need not have room for it.
+        Err(error) => Box::pin(unfilterable(request, error)).await,
+    }
+}
+
+/// When a filter fails, its status is answered instead, past the filters that only make sense
+/// for the response that was meant.
+async fn unfilterable(request: &mut Request, error: Error) -> Result<Response, Abort> {
     let status = match failure(request, &error)? {
         Flow::Status(status) => status,
         _ => 500,

@@ -53,7 +53,7 @@ pub struct Request {
     /// The location that its URI leads to.
     pub location: Rc<Location>,
     /// What was received.
-    pub head: RequestHead,
+    pub head: Box<RequestHead>,
     /// The method; of an error page, GET.
     pub method: Method,
     /// The normalised path: `$uri`.
@@ -161,7 +161,7 @@ struct Captures {
 
 impl Request {
     /// A request as parsed, before it is routed any further than to its server.
-    pub fn new(connection: Rc<Connection>, server: Rc<Server>, head: RequestHead) -> Self {
+    pub fn new(connection: Rc<Connection>, server: Rc<Server>, head: Box<RequestHead>) -> Self {
         let generation = Rc::clone(&connection.http.generation);
         let location = Rc::clone(&server.root);
         let started = connection.http.worker.now();

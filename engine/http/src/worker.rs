@@ -108,7 +108,11 @@ pub struct HttpWorker {
     pub is_draining: Cell<bool>,
     connections: Cell<u64>,
     temporary_files: Cell<u64>,
-    spare_heads: RefCell<Vec<RequestHead>>,
+    #[expect(
+        clippy::vec_box,
+        reason = "requests hold heads boxed, so that neither is moved whole"
+    )]
+    spare_heads: RefCell<Vec<Box<RequestHead>>>,
     spare_buffers: RefCell<Vec<Vec<u8>>>,
 }
 
@@ -201,12 +205,12 @@ impl HttpWorker {
     }
 
     /// An empty head, with memory of an earlier one where there is some.
-    pub fn take_head(&self) -> RequestHead {
+    pub fn take_head(&self) -> Box<RequestHead> {
         self.spare_heads.borrow_mut().pop().unwrap_or_default()
     }
 
     /// Takes a head back whose request has ended.
-    pub fn give_head(&self, mut head: RequestHead) {
+    pub fn give_head(&self, mut head: Box<RequestHead>) {
         let mut spare = self.spare_heads.borrow_mut();
         if spare.len() < SPARE_HEADS_MAX && head.buf.capacity() <= 16 << 10 {
             head.buf.clear();

@@ -42,4 +42,5 @@ pub use response::{
     response_framing,
 };
 pub use response_name::ResponseName;
+pub use scan::line_control;
 pub use span::Span;

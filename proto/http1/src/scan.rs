@@ -71,8 +71,9 @@ pub(crate) const NAME: [NameByte; 256] = {
 };
 
 /// Position of the first CR, LF or NUL: what ends a header value or may not be in one.
+#[must_use]
 #[inline]
-pub(crate) fn line_control(bytes: &[u8]) -> Option<usize> {
+pub fn line_control(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     let mut rest = bytes;
     while let Some((word, tail)) = rest.split_first_chunk::<8>() {

@@ -2,7 +2,6 @@
 
 use std::ffi::{CStr, CString, OsStr};
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -37,15 +36,10 @@ impl PathArg for [u8] {
             return call(&CString::new(self).map_err(|_| io::ErrorKind::InvalidInput)?);
         }
 
-        let mut buffer = [MaybeUninit::<u8>::uninit(); ON_STACK + 1];
-        let room = &mut buffer[..=self.len()];
-        for (to, &from) in room.iter_mut().zip(self.iter().chain(&[0])) {
-            to.write(from);
-        }
-        // SAFETY: every byte of `room` was written by the loop above, whose two sides are equally
-        // long, and `MaybeUninit<u8>` has the layout of `u8`.
-        let bytes = unsafe { std::slice::from_raw_parts(room.as_ptr().cast::<u8>(), room.len()) };
-        call(CStr::from_bytes_with_nul(bytes).map_err(|_| io::ErrorKind::InvalidInput)?)
+        let mut buffer = [0; ON_STACK + 1];
+        buffer[..self.len()].copy_from_slice(self);
+        let terminated = CStr::from_bytes_with_nul(&buffer[..=self.len()]);
+        call(terminated.map_err(|_| io::ErrorKind::InvalidInput)?)
     }
 }
 

@@ -41,6 +41,24 @@ pub fn read(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
     count(unsafe { libc::recv(fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), 0) })
 }
 
+/// Reads at most `room` bytes and appends them to `buf`, which grows by no more than they
+/// need. 0 is the end of the stream.
+///
+/// # Errors
+///
+/// `WouldBlock` when nothing is there.
+pub fn read_append(fd: BorrowedFd<'_>, buf: &mut Vec<u8>, room: usize) -> io::Result<usize> {
+    buf.reserve_exact(room);
+    let spare = buf.spare_capacity_mut();
+    let place = spare.as_mut_ptr().cast();
+    let len = room.min(spare.len());
+    // SAFETY: the pointer is to spare memory of `buf`, of which there are `len` bytes or more.
+    let got = count(unsafe { libc::recv(fd.as_raw_fd(), place, len, 0) })?;
+    // SAFETY: the kernel has written `got` bytes, at most `len`, behind the last one.
+    unsafe { buf.set_len(buf.len() + got) };
+    Ok(got)
+}
+
 /// As [`write()`], and more will follow at once: the kernel may wait for it to fill a packet.
 ///
 /// # Errors
@@ -60,12 +78,7 @@ pub fn write_more(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
 pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     // SAFETY: the pointer and the length are those of one slice.
     count(unsafe {
-        libc::send(
-            fd.as_raw_fd(),
-            bytes.as_ptr().cast(),
-            bytes.len(),
-            libc::MSG_NOSIGNAL,
-        )
+        libc::send(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL)
     })
 }
 

@@ -78,9 +78,6 @@ pub async fn close(request: &Request, ending: Ending) {
 /// and says whether there can be one: not after a client that was too slow, nor when the
 /// framing is broken.
 pub async fn discard_body(request: &mut Request) -> Ending {
-    if request.drop_received_body() {
-        return Ending::KeepAlive;
-    }
     let location = Rc::clone(&request.location);
     let settings = TRANSFER.of(&location.settings);
     let connection = Rc::clone(&request.connection);
@@ -126,11 +123,6 @@ async fn linger(connection: &Connection, time: u64, timeout: u64) {
 }
 
 impl Connection {
-    /// Whether bytes arrived that nobody read.
-    fn has_unread(&self) -> bool {
-        !self.pending.borrow().is_empty() || self.stream.is_readable_hint()
-    }
-
     /// Keeps an idle connection open for a moment in a shutdown.
     pub(super) fn drain(self: Rc<Self>) {
         if self.stream.peer_closed() {

@@ -13,7 +13,7 @@ use http1::{Known, Method, Version};
 use runtime::Class;
 use runtime::log::Level;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -80,7 +80,7 @@ async fn exchange(
         };
         without_body(&mut request, response).await
     };
-    let answered = without_holding_back(connection, serving).await;
+    let answered = without_holding_back(connection, pin!(serving)).await;
     let sent = match answered {
         Ok(response) => {
             decide_keep_alive(&request, response.head.must_close);
@@ -94,6 +94,7 @@ async fn exchange(
         request.sent.body_bytes += bytes;
     }
     let ending = match sent {
+        Ok(()) if request.keep_alive.get() && request.drop_received_body() => Ending::KeepAlive,
         Ok(()) if request.keep_alive.get() => close::discard_body(&mut request).await,
         Ok(()) => Ending::Linger,
         Err(error) => {
@@ -121,8 +122,10 @@ async fn exchange(
 
 /// `serving`. When it has to wait, earlier responses that were held back leave first: the
 /// client may wait for them before it sends what is waited for.
-async fn without_holding_back<T>(connection: &Connection, serving: impl Future<Output = T>) -> T {
-    let mut serving = pin!(serving);
+async fn without_holding_back<T>(
+    connection: &Connection,
+    mut serving: Pin<&mut impl Future<Output = T>>,
+) -> T {
     match poll_fn(|cx| Poll::Ready(serving.as_mut().poll(cx))).await {
         Poll::Ready(answered) => answered,
         Poll::Pending => {

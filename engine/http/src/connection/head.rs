@@ -25,6 +25,9 @@ pub enum Next {
 
 /// Reads until a head is complete.
 pub async fn next_request(connection: &Rc<Connection>) -> Next {
+    if !connection.has_unread() {
+        return Next::Idle;
+    }
     let mut head = connection.http.take_head();
     let mut pending = connection.pending.take();
     connection
@@ -101,13 +104,7 @@ async fn read_head(connection: &Rc<Connection>, head: &mut RequestHead) -> Resul
         }
         let filled = head.buf.len();
         let room = limits.initial_buffer.max(filled.min(limits.line_max));
-        // No more than the limits allow: an unfinished head may stay for a minute.
-        head.buf.reserve_exact(room);
-        head.buf.resize(filled + room, 0);
-        let read = connection.stream.try_read(&mut head.buf[filled..]);
-        head.buf
-            .truncate(filled + read.as_ref().copied().unwrap_or(0));
-        match read {
+        match connection.stream.try_read_append(&mut head.buf, room) {
             Ok(0) => return Err(Error::Aborted(Abort::ClientLeft)),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -131,7 +128,7 @@ async fn read_head(connection: &Rc<Connection>, head: &mut RequestHead) -> Resul
     }
 }
 
-fn new_request(connection: &Rc<Connection>, head: RequestHead) -> Box<Request> {
+fn new_request(connection: &Rc<Connection>, head: Box<RequestHead>) -> Box<Request> {
     connection
         .requests
         .set(connection.requests.get().saturating_add(1));
@@ -139,7 +136,12 @@ fn new_request(connection: &Rc<Connection>, head: RequestHead) -> Box<Request> {
     Box::new(Request::new(Rc::clone(connection), server, head))
 }
 
-fn refused(connection: &Rc<Connection>, mut head: RequestHead, status: u16, reason: &str) -> Next {
+fn refused(
+    connection: &Rc<Connection>,
+    mut head: Box<RequestHead>,
+    status: u16,
+    reason: &str,
+) -> Next {
     if head.parsed.request_line.is_empty() {
         head.parsed.request_line = first_line(&head.buf);
     }
@@ -162,7 +164,7 @@ fn first_line(buf: &[u8]) -> Span {
 }
 
 /// Fills the request from its head: URI, framing, host, server.
-fn prepare(connection: &Rc<Connection>, head: RequestHead) -> Next {
+fn prepare(connection: &Rc<Connection>, head: Box<RequestHead>) -> Next {
     let mut request = new_request(connection, head);
     match fill(&mut request) {
         Ok(()) => Next::Request(request),

@@ -169,6 +169,11 @@ impl Connection {
         })
     }
 
+    /// Whether there are bytes that nobody looked at, or may be: the next request's.
+    pub(crate) fn has_unread(&self) -> bool {
+        !self.pending.borrow().is_empty() || self.stream.is_readable_hint()
+    }
+
     /// Whether the current request came together with the one before: `$pipe`.
     pub fn is_pipelined(&self) -> bool {
         self.was_pipelined.get()
@@ -189,10 +194,7 @@ impl Connection {
             .set_deadline(Some(self.http.worker.now() + timeout));
         loop {
             let mut pending = self.pending.take();
-            let filled = pending.len();
-            pending.resize(filled + size, 0);
-            let read = self.stream.try_read(&mut pending[filled..]);
-            pending.truncate(filled + read.as_ref().copied().unwrap_or(0));
+            let read = self.stream.try_read_append(&mut pending, size);
             self.pending.replace(pending);
             match read {
                 Ok(0) => return Err(Error::Aborted(crate::error::Abort::ClientLeft)),

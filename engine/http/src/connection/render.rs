@@ -104,7 +104,9 @@ fn content_fields(
         out.extend_from_slice(b"\r\n");
     }
     if let Some(time) = head.last_modified.filter(|time| *time >= 0) {
-        line(out, b"Last-Modified: ", base::date::http(time).as_bytes());
+        out.extend_from_slice(b"Last-Modified: ");
+        base::date::write_http(time, out);
+        out.extend_from_slice(b"\r\n");
     }
     Ok(())
 }
@@ -180,7 +182,7 @@ fn line(out: &mut Vec<u8>, prefix: &[u8], value: &[u8]) {
 }
 
 fn check(name: &[u8], value: &[u8]) -> Result<(), Error> {
-    let is_bad = |bytes: &[u8]| memchr::memchr3(b'\r', b'\n', 0, bytes).is_some();
+    let is_bad = |bytes: &[u8]| http1::line_control(bytes).is_some();
     if is_bad(name) || is_bad(value) {
         return Err(Error::operator(format!(
             "header \"{}\" would carry a line break or NUL: \"{}\"",

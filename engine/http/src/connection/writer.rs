@@ -161,7 +161,8 @@ impl Sender<'_> {
             other => {
                 *body = other;
                 let chunked = framing == BodyFraming::Chunked;
-                self.send_chunks(chunked, body, body_bytes).await?;
+                // Boxed, since the task of every connection would have room for it otherwise.
+                Box::pin(self.send_chunks(chunked, body, body_bytes)).await?;
                 if let BodyFraming::Length(length) = framing
                     && *body_bytes < length
                 {

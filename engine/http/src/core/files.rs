@@ -5,11 +5,13 @@ use crate::config::location_name::{LocationName, of_line};
 use crate::error::Error;
 use crate::module::Module;
 use crate::request::Request;
+use base::hash::BuildQuick;
 use engine::directive::{block, custom, flag, keyword, number, offset, size};
 use engine::{Arity, Contexts, Directive, Line, Refused, Setting, Slot, Template, inherit_fields};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -56,7 +58,7 @@ pub struct Files {
 }
 
 /// Media types by lower-case extension.
-pub type Types = HashMap<Vec<u8>, Bytes>;
+pub type Types = HashMap<Vec<u8>, Bytes, BuildQuick>;
 
 /// The words of `if_modified_since`.
 pub const IF_MODIFIED_SINCE: &[&str] = &["off", "exact", "before"];
@@ -231,7 +233,10 @@ pub static MODULE: Module = Module {
 pub fn path_of(request: &Request, uri: &[u8]) -> Result<PathBuf, Error> {
     let location = Rc::clone(&request.location);
     let mut path = Vec::with_capacity(256);
-    let rest = match &*FILES.of(&location.settings).root {
+    let root = &*FILES.of(&location.settings).root;
+    // `root /`, of which the slash was taken off.
+    let is_whole_disk = matches!(root, Root::Root(root) if root.is_empty());
+    let rest = match root {
         Root::Root(root) => {
             root.write(request, &mut path);
             uri
@@ -257,13 +262,13 @@ pub fn path_of(request: &Request, uri: &[u8]) -> Result<PathBuf, Error> {
             rest
         }
     };
-    if !path.starts_with(b"/") {
+    if !path.starts_with(b"/") && !is_whole_disk {
+        // The default, or a variable's value: what is written was completed at load.
         let prefix = request.connection.http.prefix.as_os_str().as_bytes();
         let slash: &[u8] = if prefix.ends_with(b"/") { b"" } else { b"/" };
         path.splice(0..0, prefix.iter().chain(slash).copied());
     }
     path.extend_from_slice(rest);
-    use std::os::unix::ffi::OsStringExt;
     Ok(PathBuf::from(std::ffi::OsString::from_vec(path)))
 }
 
@@ -351,9 +356,17 @@ fn read_root(settings: &mut Files, line: &mut Line<'_>) -> Result<(), Refused> {
             return Err(refuse(name));
         }
     }
-    let template = line.compile(trimmed)?;
+    let template = line.compile(&under_prefix(trimmed, line))?;
     settings.root.set(Root::Root(template));
     Ok(())
+}
+
+/// `path` under the prefix, unless it is absolute or begins with a variable, whose value may be.
+fn under_prefix<'p>(path: &'p [u8], line: &Line<'_>) -> Cow<'p, [u8]> {
+    match path.first() {
+        None | Some(b'/' | b'$') => Cow::Borrowed(path),
+        Some(_) => Cow::Owned(line.loading.full_path(path).into_os_string().into_vec()),
+    }
 }
 
 fn read_alias(settings: &mut Files, line: &mut Line<'_>) -> Result<(), Refused> {
@@ -367,7 +380,7 @@ fn read_alias(settings: &mut Files, line: &mut Line<'_>) -> Result<(), Refused> 
         LocationName::Exact(uri) | LocationName::Prefix { prefix: uri, .. } => Some(uri.len()),
         LocationName::Pattern(_) | LocationName::Unnamed => None,
     };
-    let path = line.template(0)?;
+    let path = line.compile(&under_prefix(line.arg(0), line))?;
     settings.root.set(Root::Alias { path, prefix });
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Hot files, looked at on disk before every use: small ones in memory, others open.
 
 use super::open::{Content, Found, Opened};
+use base::hash::BuildQuick;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -34,7 +35,7 @@ pub(crate) struct FileCache {
 
 #[derive(Default)]
 struct Inner {
-    entries: RefCell<HashMap<OsString, Entry>>,
+    entries: RefCell<HashMap<OsString, Entry, BuildQuick>>,
     bytes: Cell<u64>,
     open: Cell<usize>,
     is_swept: Cell<bool>,
