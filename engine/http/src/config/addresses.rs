@@ -159,7 +159,8 @@ fn address_servers(
     for listen in group {
         let server = &servers[&listen.server];
         for name in &server.names {
-            if !names.add(name, server) {
+            // A lone server answers to every name.
+            if !names.add(name, server) && group.len() > 1 {
                 let text = String::from_utf8_lossy(name.text()).into_owned();
                 let message = format!("conflicting server name \"{text}\" on {address}, ignored");
                 loading.warn(message, None);
