@@ -225,8 +225,14 @@ mod tests {
             "",
         );
         check("userid yes;", "invalid value \"yes\"");
-        check("userid_service a;", "\"userid_service\" directive invalid number");
-        check("userid_expires a;", "\"userid_expires\" directive invalid value");
+        check(
+            "userid_service a;",
+            "\"userid_service\" directive invalid number",
+        );
+        check(
+            "userid_expires a;",
+            "\"userid_expires\" directive invalid value",
+        );
         check("userid_flags a;", "invalid value \"a\"");
         check("userid_flags secure secure;", "duplicate value \"secure\"");
         check(
