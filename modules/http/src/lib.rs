@@ -23,6 +23,7 @@ mod limits;
 mod listing;
 mod map;
 mod media_types;
+mod mirror;
 mod not_modified;
 mod open_files;
 mod proxy;
@@ -33,6 +34,7 @@ mod referer;
 mod rewrite;
 mod secure_link;
 mod split_clients;
+mod ssi;
 mod static_files;
 mod status_page;
 mod stub_status;
@@ -49,6 +51,7 @@ use http::Module;
 /// What rooms do without a request: for fuzzers, which cut their input everywhere.
 pub mod pure {
     pub use crate::charset::recode;
+    pub use crate::ssi::{scanner, text};
     pub use crate::sub_filter::editor;
 }
 
@@ -83,6 +86,8 @@ pub static MODULES: &[&Module] = &[
     &auth_request::MODULE,
     // Before content: which of several files it is.
     &try_files::MODULE,
+    // Of what was asked for, not of what is made of it.
+    &mirror::MODULE,
     // Directives that make a location's content their own: whatever it is, they answer it.
     &stub_status::MODULE,
     &status_page::MODULE,
@@ -102,6 +107,7 @@ pub static MODULES: &[&Module] = &[
     &userid::MODULE,
     &sub_filter::MODULE,
     &charset::MODULE,
+    &ssi::MODULE,
     &addition::MODULE,
     &range::MODULE,
     // After the response.

@@ -107,13 +107,14 @@ fn body<C: Codec>(
     }
     relay.begin(call.codec, input, consumed);
     relay.trailers = Rc::clone(&records(request).trailers);
-    let watches = !*call.settings.ignore_client_abort;
+    let watches = super::exchange::watches(request, &call.settings);
+    let finishes = *call.settings.ignore_client_abort;
     let connection = Rc::clone(&request.connection);
     if !wants_buffering {
         return Ok(Body::from_source(Watched::new(relay, connection, watches)));
     }
     let limits = read_ahead::Limits::of(&call.settings);
-    let ahead = ReadAhead::start(relay, &connection.http, limits, !watches);
+    let ahead = ReadAhead::start(relay, &connection.http, limits, finishes);
     Ok(Body::from_source(Watched::new(ahead, connection, watches)))
 }
 

@@ -348,7 +348,7 @@ impl Visit<'_> {
         };
         let worker = &request.connection.http.worker;
         let mut connecting = pin!(Stream::connect(worker, &address, &options));
-        let watches = !*settings.ignore_client_abort;
+        let watches = super::exchange::watches(request, settings);
         let connected = poll_fn(|cx| {
             if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
                 return Poll::Ready(Some(connected));
@@ -391,7 +391,7 @@ impl Visit<'_> {
         if !self.early.is_empty() {
             call.codec.write_part(self.early, &mut out);
         }
-        let watches = !*call.settings.ignore_client_abort;
+        let watches = super::exchange::watches(request, &call.settings);
         let exchange = Exchange {
             peer,
             codec: std::cell::RefCell::new(&mut call.codec),

@@ -277,6 +277,12 @@ impl<C: Codec> Exchange<'_, C> {
     }
 }
 
+/// Whether the client's leaving ends what is done for `request`. A subrequest leaves watching
+/// to its main request: only one task at a time may.
+pub(super) fn watches(request: &Request, settings: &Settings) -> bool {
+    !request.is_subrequest && !*settings.ignore_client_abort
+}
+
 /// Whether the client of `connection` is gone; if not, the task is woken when it goes.
 pub(super) fn poll_left(connection: &Connection, cx: &mut Context<'_>) -> bool {
     // A deadline of an earlier wait would end this one.

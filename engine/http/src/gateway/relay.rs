@@ -11,6 +11,7 @@ use crate::bytes::Bytes;
 use crate::connection::Connection;
 use crate::error::{Abort, Error};
 use crate::request::Request;
+use crate::worker::HttpWorker;
 use engine::peer::PeerId;
 use runtime::{Millis, Sleep};
 use std::cell::RefCell;
@@ -36,6 +37,7 @@ pub(super) struct Relay<C> {
     pool: Rc<Pool>,
     id: PeerId,
     owner: u32,
+    http: Rc<HttpWorker>,
     rules: KeepAlive,
     /// Whether the connection may be used again.
     pub(super) keep_alive: bool,
@@ -75,6 +77,7 @@ impl<C: Codec> Relay<C> {
             record,
             pool: Rc::clone(&call.upstream.pool),
             owner: request.location.id,
+            http: Rc::clone(&request.connection.http),
             rules: call.upstream.keep_alive.clone(),
             keep_alive: false,
             trailers: Rc::default(),
@@ -111,7 +114,8 @@ impl<C: Codec> Relay<C> {
             return;
         };
         self.record.finish(peer.stream.worker().now());
-        if self.keep_alive {
+        // A worker that ends keeps nothing for a next request.
+        if self.keep_alive && !self.http.is_draining.get() {
             self.pool.give(peer, self.id, self.owner, &self.rules);
         }
     }

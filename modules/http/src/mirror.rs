@@ -1,0 +1,111 @@
+//! `mirror`: sends a copy of each request elsewhere, and does not care what is answered.
+//!
+//! Runs before content is made. A copy is a subrequest in a task of its own, so that a slow
+//! mirror holds nobody up.
+//!
+//! Source: nginx documentation, ngx_http_mirror_module.
+
+use engine::directive::{custom, flag};
+use engine::{
+    Arity, Contexts, Directive, Line, Refused, Setting, SettingsTable, Slot, inherit_fields,
+};
+use http::{Error, Flow, Handler, Module, Phase, Request, subrequest};
+use std::rc::Rc;
+
+/// Settings of a location.
+#[derive(Clone)]
+struct Settings {
+    /// Where copies go; empty for `off`.
+    uris: Setting<Vec<Vec<u8>>>,
+    /// Whether they have the request's body.
+    has_body: Setting<bool>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            uris: Setting::new(Vec::new()),
+            has_body: Setting::new(true),
+        }
+    }
+}
+
+inherit_fields!(Settings { uris, has_body });
+
+const DIRECTIVES: &[Directive<Settings>] = &[
+    custom("mirror", Contexts::ALL, Arity::ONE, read),
+    flag("mirror_request_body", Contexts::ALL, |s| &mut s.has_body),
+];
+
+static SETTINGS: Slot<Settings> = Slot::location(DIRECTIVES);
+
+/// Copies of requests.
+pub(crate) static MODULE: Module = Module {
+    name: "mirror",
+    settings: &[&SETTINGS],
+    handlers: &[Handler::waiting(Phase::PreContent, is_enabled, |request| {
+        Box::pin(run(request))
+    })],
+    ..Module::EMPTY
+};
+
+fn is_enabled(settings: &SettingsTable) -> bool {
+    !SETTINGS.of(settings).uris.is_empty()
+}
+
+async fn run(request: &mut Request) -> Result<Flow, Error> {
+    if request.is_subrequest {
+        return Ok(Flow::Decline);
+    }
+    let location = Rc::clone(&request.location);
+    let settings = SETTINGS.of(&location.settings);
+    if *settings.has_body {
+        request.read_body().await?;
+    }
+    for uri in settings.uris.iter() {
+        let mut copy = subrequest::subrequest(request, uri.clone(), request.args.clone())?;
+        copy.method = request.method;
+        if !*settings.has_body {
+            copy.body = None;
+        }
+        request.connection.http.worker.spawn(async move {
+            // Whatever is answered, nobody reads it.
+            drop(subrequest::serve(&mut copy).await);
+            subrequest::finish(&mut copy);
+        });
+    }
+    Ok(Flow::Decline)
+}
+
+/// `mirror uri | off`
+fn read(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused> {
+    let uri = line.arg(0);
+    if settings.uris.is_set() && (settings.uris.is_empty() || uri == b"off") {
+        return Err(Refused::duplicate());
+    }
+    if uri == b"off" {
+        settings.uris.set(Vec::new());
+    } else {
+        settings.uris.edit().push(uri.to_vec());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::check;
+
+    #[test]
+    fn several_mirrors_or_none() {
+        check("mirror /a; mirror /b;", "");
+        check("mirror off;", "");
+        check(
+            "mirror /a; mirror off;",
+            "\"mirror\" directive is duplicate",
+        );
+        check(
+            "mirror off; mirror /a;",
+            "\"mirror\" directive is duplicate",
+        );
+    }
+}
