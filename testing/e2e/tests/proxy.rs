@@ -314,3 +314,31 @@ fn a_client_that_leaves_takes_the_connection_with_it() {
     let ended = is_gone.recv_timeout(Duration::from_secs(5));
     assert_eq!(ended, Ok(true));
 }
+
+#[test]
+fn what_is_stored_is_served_without_the_other_server() {
+    let (port, seen) = scripted(|_, stream, _| {
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\
+                       Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\nstored";
+        stream.write_all(answer).is_ok()
+    });
+    let server = Server::of_one(&format!(
+        "location / {{ root stored; error_page 404 = @fetch; log_not_found off; }}
+         location @fetch {{
+             internal;
+             proxy_pass http://127.0.0.1:{port};
+             proxy_store on;
+             proxy_store_access user:rw group:r;
+             root stored;
+         }}"
+    ))
+    .with_main("user root;")
+    .start();
+    for _ in 0..3 {
+        let answer = server.get("/a/b.txt");
+        assert_eq!((answer.status, answer.text()), (200, "stored".to_owned()));
+        let modified = answer.header("Last-Modified");
+        assert_eq!(modified, Some("Sun, 06 Nov 1994 08:49:37 GMT"));
+    }
+    assert_eq!(seen.try_iter().count(), 1);
+}

@@ -9,6 +9,7 @@ use super::read_ahead::{self, ReadAhead};
 use super::record::{Record, records};
 use super::relay::{Relay, Watched};
 use super::settings::ignore;
+use super::store;
 use super::tunnel;
 use crate::body::Body;
 use crate::bytes::Bytes;
@@ -60,6 +61,7 @@ pub(super) fn give<C: Codec>(
     }
     let wants_buffering = head::wants_buffering(&call.settings, &head);
     let response = head::response(request, &call, &head)?;
+    let settings = Rc::clone(&call.settings);
     let body = body(
         request,
         call,
@@ -69,9 +71,10 @@ pub(super) fn give<C: Codec>(
         wants_buffering,
     );
     remember(request, head);
+    let body = store::keep(request, &settings, &response, body?)?;
     Ok(Flow::respond(Response {
         head: Box::new(response),
-        body: body?,
+        body,
     }))
 }
 
@@ -109,13 +112,18 @@ fn body<C: Codec>(
     relay.trailers = Rc::clone(&records(request).trailers);
     let watches = super::exchange::watches(request, &call.settings);
     let finishes = *call.settings.ignore_client_abort;
+    let trailers = call.rewrite.passes_trailers(request);
     let connection = Rc::clone(&request.connection);
     if !wants_buffering {
-        return Ok(Body::from_source(Watched::new(relay, connection, watches)));
+        return Ok(Body::from_source(
+            Watched::new(relay, connection, watches).passing_trailers(trailers),
+        ));
     }
     let limits = read_ahead::Limits::of(&call.settings);
     let ahead = ReadAhead::start(relay, &connection.http, limits, finishes);
-    Ok(Body::from_source(Watched::new(ahead, connection, watches)))
+    Ok(Body::from_source(
+        Watched::new(ahead, connection, watches).passing_trailers(trailers),
+    ))
 }
 
 /// Where the request goes instead: to an error page or to the URI that the peer names.

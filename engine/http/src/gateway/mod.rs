@@ -19,6 +19,7 @@ mod read_ahead;
 pub mod record;
 mod relay;
 pub mod settings;
+pub mod store;
 mod tunnel;
 pub mod upstream;
 mod variables;

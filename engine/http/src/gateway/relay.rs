@@ -302,6 +302,8 @@ pub(super) struct Watched<S> {
     inner: S,
     connection: Rc<Connection>,
     watches: bool,
+    /// Whether the peer's trailers are the client's too.
+    passes_trailers: bool,
 }
 
 impl<S> Watched<S> {
@@ -310,7 +312,14 @@ impl<S> Watched<S> {
             inner,
             connection,
             watches,
+            passes_trailers: false,
         }
+    }
+
+    /// The same, with the peer's trailers passed on or not.
+    pub(super) fn passing_trailers(mut self, passes: bool) -> Self {
+        self.passes_trailers = passes;
+        self
     }
 }
 
@@ -324,6 +333,10 @@ impl<S: Source> Source for Watched<S> {
     }
 
     fn take_trailers(&mut self) -> Vec<(Bytes, Bytes)> {
-        self.inner.take_trailers()
+        if self.passes_trailers {
+            self.inner.take_trailers()
+        } else {
+            Vec::new()
+        }
     }
 }

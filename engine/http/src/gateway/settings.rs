@@ -4,6 +4,7 @@
 //!
 //! Source: nginx documentation, ngx_http_proxy_module.
 
+use super::store::Store;
 use crate::core::receive::{TempPath, read_temp_path};
 use engine::address::Address;
 use engine::directive::{lossy, set_once, unset};
@@ -119,6 +120,10 @@ pub struct Settings {
     pub socket_rcvbuf: Setting<u64>,
     /// The kernel's send buffer.
     pub socket_sndbuf: Setting<u64>,
+    /// Where answers are kept.
+    pub store: Setting<Store>,
+    /// Permission bits of what is kept.
+    pub store_access: Setting<u64>,
     /// Whether ranges are cut out of whatever comes.
     pub force_ranges: Setting<bool>,
     /// Kept for configurations that name it: it has no effect on this system.
@@ -210,6 +215,8 @@ impl Default for Settings {
             socket_keepalive: Setting::new(false),
             socket_rcvbuf: Setting::new(0),
             socket_sndbuf: Setting::new(0),
+            store: Setting::new(Store::Off),
+            store_access: Setting::new(0o600),
             force_ranges: Setting::new(false),
             send_lowat: Setting::new(0),
         }
@@ -222,7 +229,7 @@ inherit_fields!(Settings {
     max_temp_file_size, temp_file_write_size, temp_path, next_upstream, next_upstream_tries,
     next_upstream_timeout, hide, pass, ignore_headers, pass_request_headers,
     pass_request_body, limit_rate, bind, socket_keepalive, socket_rcvbuf, socket_sndbuf,
-    force_ranges, send_lowat,
+    store, store_access, force_ranges, send_lowat,
 } own: { hidden });
 
 /// The rows of the common directives, with `$prefix` before each name.
@@ -337,6 +344,16 @@ macro_rules! gateway_directives {
             size(concat!($prefix, "socket_sndbuf"), ALL, |s| {
                 &mut s.socket_sndbuf
             }),
+            custom(concat!($prefix, "store"), ALL, Arity::ONE, read::read_store),
+            custom(
+                concat!($prefix, "store_access"),
+                ALL,
+                Arity::between(1, 3),
+                |s, line| {
+                    let bits = engine::access::read(line)?;
+                    engine::directive::set_once(&mut s.store_access, u64::from(bits))
+                },
+            ),
             flag(concat!($prefix, "force_ranges"), ALL, |s| {
                 &mut s.force_ranges
             }),
@@ -416,6 +433,20 @@ pub fn read_ignored(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), 
         mask |= known.ok_or_else(|| line.invalid_value(index))?.1;
     }
     set_once(&mut settings.ignore_headers, mask)
+}
+
+/// `store on | off | path`
+///
+/// # Errors
+///
+/// What a path with variables is refused for.
+pub fn read_store(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused> {
+    let store = match line.arg(0) {
+        b"on" => Store::ByUri,
+        b"off" => Store::Off,
+        _ => Store::At(line.template(0)?),
+    };
+    set_once(&mut settings.store, store)
 }
 
 /// `bind address [transparent] | off`
