@@ -85,6 +85,7 @@ impl Walk {
     }
 
     /// Goes to the next step.
+    #[inline]
     fn go_on(&mut self, request: &mut Request) {
         self.step = self.step.next();
         if self.step == Step::Handlers(Phase::ServerRewrite) {

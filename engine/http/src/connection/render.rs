@@ -41,16 +41,16 @@ pub fn render(
     match &head.server {
         // A gateway passes what the other server said of itself, be it nothing.
         Some(server) if server.is_empty() => {}
-        Some(server) => field(out, b"Server", server)?,
+        Some(server) => known_field(out, b"Server: ", server)?,
         None => {
             if let Some(name) = server_field(&RESPOND.of(location).server_tokens, request) {
-                field(out, b"Server", &name)?;
+                known_field(out, b"Server: ", &name)?;
             }
         }
     }
     match &head.date {
         Some(date) if date.is_empty() => {}
-        Some(date) => field(out, b"Date", date)?,
+        Some(date) => known_field(out, b"Date: ", date)?,
         None => line(
             out,
             b"Date: ",
@@ -70,10 +70,10 @@ pub fn render(
     }
     connection_fields(request, head, out);
     if let Some(encoding) = &head.content_encoding {
-        field(out, b"Content-Encoding", encoding)?;
+        known_field(out, b"Content-Encoding: ", encoding)?;
     }
     if let Some(etag) = &head.etag {
-        field(out, b"ETag", etag)?;
+        known_field(out, b"ETag: ", etag)?;
     }
     for (name, value) in &head.fields {
         field(out, name, value)?;
@@ -88,11 +88,11 @@ fn content_fields(
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
     if let Some(kind) = head.content_type.as_ref().filter(|kind| !kind.is_empty()) {
-        check(b"Content-Type", kind)?;
+        check_value(b"Content-Type", kind)?;
         out.extend_from_slice(b"Content-Type: ");
         out.extend_from_slice(kind);
         if let Some(charset) = &head.charset {
-            check(b"Content-Type", charset)?;
+            check_value(b"Content-Type", charset)?;
             out.extend_from_slice(b"; charset=");
             out.extend_from_slice(charset);
         }
@@ -175,6 +175,13 @@ pub fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) -> Result<(), Error> 
     Ok(())
 }
 
+/// Appends one field line that begins with `prefix`, of our own: name, colon and space.
+fn known_field(out: &mut Vec<u8>, prefix: &[u8], value: &[u8]) -> Result<(), Error> {
+    check_value(prefix.strip_suffix(b": ").unwrap_or(prefix), value)?;
+    line(out, prefix, value);
+    Ok(())
+}
+
 fn line(out: &mut Vec<u8>, prefix: &[u8], value: &[u8]) {
     out.extend_from_slice(prefix);
     out.extend_from_slice(value);
@@ -182,15 +189,30 @@ fn line(out: &mut Vec<u8>, prefix: &[u8], value: &[u8]) {
 }
 
 fn check(name: &[u8], value: &[u8]) -> Result<(), Error> {
-    let is_bad = |bytes: &[u8]| http1::line_control(bytes).is_some();
-    if is_bad(name) || is_bad(value) {
-        return Err(Error::operator(format!(
-            "header \"{}\" would carry a line break or NUL: \"{}\"",
-            name.escape_ascii(),
-            value.escape_ascii()
-        )));
+    if is_bad(name) {
+        return Err(refusal(name, value));
+    }
+    check_value(name, value)
+}
+
+fn check_value(name: &[u8], value: &[u8]) -> Result<(), Error> {
+    if is_bad(value) {
+        return Err(refusal(name, value));
     }
     Ok(())
+}
+
+fn is_bad(bytes: &[u8]) -> bool {
+    http1::line_control(bytes).is_some()
+}
+
+#[cold]
+fn refusal(name: &[u8], value: &[u8]) -> Error {
+    Error::operator(format!(
+        "header \"{}\" would carry a line break or NUL: \"{}\"",
+        name.escape_ascii(),
+        value.escape_ascii()
+    ))
 }
 
 #[cfg(test)]

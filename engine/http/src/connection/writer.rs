@@ -280,7 +280,10 @@ impl Sender<'_> {
         if !*self.settings.sendfile || range.direct || by_threads {
             return self.write_read_file(range).await;
         }
-        let corked = *self.settings.tcp_nopush;
+        // What cork is for, a head and its file in full packets, the kernel is told by the call
+        // that sends the head. Only with Nagle's algorithm the file's end would wait for an
+        // acknowledgement, which the end of cork prevents.
+        let corked = *self.settings.tcp_nopush && !*self.settings.tcp_nodelay;
         if corked {
             self.connection.stream.set_cork(true);
         }
