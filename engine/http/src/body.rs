@@ -91,6 +91,12 @@ pub trait Source {
     /// The body cannot be completed; what was sent must not look complete.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>, Error>>;
 
+    /// Whether the response's head is better not sent before the first chunk: should there be
+    /// none, the client shall not see half a response.
+    fn holds_head(&self) -> bool {
+        false
+    }
+
     /// Trailer fields that follow the last chunk, known once it was yielded.
     fn take_trailers(&mut self) -> Vec<(Bytes, Bytes)> {
         Vec::new()
@@ -160,6 +166,14 @@ impl Body {
     /// What the source fails with.
     pub async fn next(&mut self) -> Result<Option<Chunk>, Error> {
         std::future::poll_fn(|cx| self.poll_chunk(cx)).await
+    }
+
+    /// Whether the response's head is better not sent before the first chunk.
+    pub fn holds_head(&self) -> bool {
+        match self {
+            Self::Source(source) => source.holds_head(),
+            _ => false,
+        }
     }
 
     /// Trailer fields, after the last chunk.

@@ -27,8 +27,8 @@ const CREDENTIALS: base64::engine::GeneralPurpose = base64::engine::GeneralPurpo
 /// How often a request may be sent to another URI before that is a cycle.
 const REDIRECTS_MAX: u8 = 10;
 
-/// How deep subrequests may be within one another.
-const SUBREQUESTS_MAX: u8 = 50;
+/// How deep subrequests may be within one another, as in nginx.
+const SUBREQUESTS_MAX: u8 = 51;
 
 /// How many variables may be computed for the sake of one another before that is a cycle.
 const VARIABLE_DEPTH_MAX: u8 = 100;

@@ -192,9 +192,10 @@ impl Sender<'_> {
         body_bytes: &mut u64,
     ) -> Result<(), Error> {
         loop {
-            let chunk = match self.next_chunk(body).await {
+            let chunk = match self.next_chunk(body, *body_bytes == 0).await {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => return Ok(()),
+                Err(error) if *body_bytes == 0 && body.holds_head() => return Err(error),
                 Err(error) => {
                     // What came before is the client's. It ends short, and looks so.
                     self.write(b"").await?;
@@ -223,7 +224,11 @@ impl Sender<'_> {
     }
 
     /// The next chunk; what is gathered is written before the source makes us wait.
-    async fn next_chunk(&mut self, body: &mut Body) -> Result<Option<Chunk>, Error> {
+    async fn next_chunk(
+        &mut self,
+        body: &mut Body,
+        is_first: bool,
+    ) -> Result<Option<Chunk>, Error> {
         let ready = std::future::poll_fn(|cx| {
             std::task::Poll::Ready(match body.poll_chunk(cx) {
                 std::task::Poll::Ready(chunk) => Some(chunk),
@@ -233,7 +238,9 @@ impl Sender<'_> {
         match ready.await {
             Some(chunk) => chunk,
             None => {
-                self.write(b"").await?;
+                if !(is_first && body.holds_head()) {
+                    self.write(b"").await?;
+                }
                 body.next().await
             }
         }
