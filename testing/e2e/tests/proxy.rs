@@ -214,13 +214,14 @@ fn an_ambiguous_answer_is_a_502() {
             0 => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nok",
             1 => b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\nok",
             2 => b"hello\r\n\r\n",
+            3 => b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
             _ => b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\nok",
         };
         let _ = stream.write_all(answer);
         false
     });
     let server = through(port, "");
-    for _ in 0..4 {
+    for _ in 0..5 {
         assert_eq!(server.get("/").status, 502);
     }
     let log = server.error_log();

@@ -45,7 +45,13 @@ pub(super) fn give<C: Codec>(
     } = received;
     let mut relay = Relay::new(&call, claim, record, peer, request);
     relay.keep_alive = head.keep_alive && is_sent;
-    if head.status == 101 && request.header(Known::Upgrade).is_some() {
+    if head.status == 101 && request.header(Known::Upgrade).is_none() {
+        // Nobody asked for another protocol: what follows would be read as something it is not.
+        let message = "upstream switched protocols for a request that did not ask for it";
+        request.log(runtime::log::Level::Error, message);
+        return Ok(Flow::Status(502));
+    }
+    if head.status == 101 {
         let response = head::response(request, &call, &head)?;
         remember(request, head);
         let early = input.get(consumed..).unwrap_or_default().to_vec();

@@ -113,7 +113,7 @@ pub struct Settings {
     /// Bytes a second read from the peer.
     pub limit_rate: Setting<Template>,
     /// Where connections come from.
-    pub bind: Setting<Option<Bind>>,
+    pub bind: Setting<Option<Template>>,
     /// Whether silent peers are probed.
     pub socket_keepalive: Setting<bool>,
     /// The kernel's receive buffer.
@@ -130,20 +130,11 @@ pub struct Settings {
     pub send_lowat: Setting<u64>,
 }
 
-/// `bind address [transparent]`
-#[derive(Clone, Debug, PartialEq)]
-pub struct Bind {
-    /// The address.
-    pub address: Template,
-    /// Whether it need not be ours.
-    pub transparent: bool,
-}
-
 impl Settings {
     /// The local address for `request`; `None` to leave it to the system.
     pub fn local_address(&self, request: &crate::Request) -> Option<Address> {
         let bind = self.bind.as_ref()?;
-        let text = bind.address.eval(request);
+        let text = bind.eval(request);
         let text = std::str::from_utf8(&text).ok()?;
         if text.is_empty() {
             return None;
@@ -467,14 +458,16 @@ pub fn read_bind(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Ref
             return Err(Refused::new(format!("invalid address \"{}\"", lossy(text))));
         }
     }
-    let transparent = match line.arg(1) {
-        b"" if line.args().len() == 1 => false,
-        b"transparent" => true,
+    match line.arg(1) {
+        b"" if line.args().len() == 1 => {}
+        b"transparent" => {
+            return Err(Refused::new(
+                "parameter \"transparent\" is not supported: connections come from an address \
+                 of this system",
+            ));
+        }
         _ => return Err(line.invalid_parameter(1)),
-    };
-    settings.bind.set(Some(Bind {
-        address,
-        transparent,
-    }));
+    }
+    settings.bind.set(Some(address));
     Ok(())
 }
