@@ -23,7 +23,8 @@ struct Cache {
 }
 
 struct Entry {
-    outcome: Result<Opened, i32>,
+    /// `None` while uses are counted, before there are enough of them.
+    outcome: Option<Result<Opened, i32>>,
     stat: Option<Stat>,
     /// Milliseconds of the loop's clock.
     checked_at: u64,
@@ -67,12 +68,16 @@ impl Cache {
         if let Some(entry) = self.entries.get_mut(path.as_os_str()) {
             entry.uses += 1;
             let valid_ms = settings.open_file_cache_valid.saturating_mul(1000);
-            if now.saturating_sub(entry.checked_at) < valid_ms || entry.is_unchanged(path) {
-                if now.saturating_sub(entry.checked_at) >= valid_ms {
+            let is_trusted = now.saturating_sub(entry.checked_at) < valid_ms;
+            if let Some(outcome) = &entry.outcome
+                && (is_trusted || entry.is_unchanged(path))
+            {
+                let outcome = outcome.clone();
+                if !is_trusted {
                     entry.checked_at = now;
                 }
                 entry.used_at = now;
-                return entry.outcome.clone().map_err(io::Error::from_raw_os_error);
+                return outcome.map_err(io::Error::from_raw_os_error);
             }
         }
         let uses = self
@@ -90,12 +95,10 @@ impl Cache {
         };
         if is_kept || uses < *settings.open_file_cache_min_uses {
             self.make_room(limits, now);
-            let outcome = if is_kept { outcome } else { Err(0) };
-            let checked_at = if is_kept { now } else { 0 };
             let entry = Entry {
-                outcome,
+                outcome: is_kept.then_some(outcome),
                 stat,
-                checked_at,
+                checked_at: now,
                 used_at: now,
                 uses,
             };

@@ -95,14 +95,17 @@ impl Expires {
     }
 
     /// Sets `Expires` and `Cache-Control`. A value that cannot be read says nothing.
-    pub(super) fn apply(&self, request: &Request, head: &mut ResponseHead) {
+    pub(super) fn apply(&self, request: &mut Request, head: &mut ResponseHead) {
         let when = match self {
             Self::Off => return,
             Self::Fixed(when) => *when,
-            Self::Computed(from, template) => match parse(&template.eval(request), *from) {
-                Ok(when) => when,
-                Err(_) => return,
-            },
+            Self::Computed(from, template) => {
+                let text = request.with_head(head, |request| template.eval(request));
+                match parse(&text, *from) {
+                    Ok(when) => when,
+                    Err(_) => return,
+                }
+            }
         };
         let now = request.connection.http.worker.wall().unix_secs;
         let Some((expires, cache_control)) = when.fields(now, head.last_modified) else {
