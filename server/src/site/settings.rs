@@ -4,8 +4,8 @@
 use base::cidr::Cidr;
 use engine::directive::{block, custom, flag, millis, number, set_once};
 use engine::error_log::ErrorLogs;
-use http::worker::DebugConnection;
 use engine::{Arity, Contexts, Directive, Line, Refused, Setting, inherit_fields};
+use http::worker::DebugConnection;
 use std::path::PathBuf;
 
 /// What stands outside of every block.
