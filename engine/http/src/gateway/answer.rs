@@ -49,7 +49,11 @@ pub(super) fn give<C: Codec>(
         // Nobody asked for another protocol: what follows would be read as something it is not.
         let message = "upstream switched protocols for a request that did not ask for it";
         request.log(runtime::log::Level::Error, message);
-        return Ok(Flow::Status(502));
+        // As in nginx, without a page: the client may take whatever follows for the protocol.
+        let mut refusal = Response::new(502);
+        refusal.head.content_length = Some(0);
+        refusal.head.must_close = true;
+        return Ok(Flow::respond(refusal));
     }
     if head.status == 101 {
         let response = head::response(request, &call, &head)?;
