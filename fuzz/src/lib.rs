@@ -5,6 +5,7 @@
 //! README.md for how to run them.
 #![forbid(unsafe_code)]
 
+mod charset;
 mod chunked;
 mod config;
 mod escaping;
@@ -14,8 +15,11 @@ mod proxy;
 mod ranges_and_dates;
 mod request;
 mod response;
+mod ssi;
+mod sub_filter;
 mod uri;
 
+pub use charset::charset;
 pub use chunked::chunked;
 pub use config::config;
 pub use escaping::escaping;
@@ -23,6 +27,8 @@ pub use proxy::proxy_protocol;
 pub use ranges_and_dates::ranges_and_dates;
 pub use request::http1_request;
 pub use response::http1_response;
+pub use ssi::ssi;
+pub use sub_filter::sub_filter;
 pub use uri::uri;
 
 /// A target and the name of its corpus.
@@ -35,6 +41,10 @@ pub struct Target {
 
 /// Every target.
 pub static TARGETS: &[Target] = &[
+    Target {
+        name: "charset",
+        run: charset,
+    },
     Target {
         name: "chunked",
         run: chunked,
@@ -62,6 +72,14 @@ pub static TARGETS: &[Target] = &[
     Target {
         name: "ranges_and_dates",
         run: ranges_and_dates,
+    },
+    Target {
+        name: "ssi",
+        run: ssi,
+    },
+    Target {
+        name: "sub_filter",
+        run: sub_filter,
     },
     Target {
         name: "uri",
