@@ -105,6 +105,7 @@ impl ResponseHead {
     pub fn clear_content_length(&mut self) {
         self.content_length = None;
         self.allows_ranges = false;
+        self.remove(b"Accept-Ranges");
     }
 
     /// The body is no longer byte for byte what it was: a strong ETag becomes a weak one.
@@ -122,5 +123,6 @@ impl ResponseHead {
     pub fn clear_validators(&mut self) {
         self.last_modified = None;
         self.etag = None;
+        self.remove(b"Last-Modified");
     }
 }
