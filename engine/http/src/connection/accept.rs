@@ -48,28 +48,32 @@ async fn read_proxy_header(connection: &Rc<Connection>, timeout: u64) -> Result<
     // For the whole of it, however it drips.
     let deadline = connection.http.worker.now() + timeout;
     loop {
-        let parsed = match proxy_protocol::parse(&connection.pending.borrow()) {
-            Ok(Parsed::Partial) => None,
-            Ok(Parsed::Complete { consumed, header }) => {
-                let tlvs = header.tlvs.as_bytes().to_vec();
-                Some((
-                    consumed,
-                    ProxyHeader {
-                        addresses: header.addresses,
-                        tlvs,
-                    },
-                ))
-            }
-            Err(bad) => return Err(Error::client(400, bad.to_string())),
-        };
+        let parsed = connection
+            .pending
+            .with(|pending| parse_proxy_header(pending))?;
         let Some((consumed, header)) = parsed else {
             let left = deadline.saturating_sub(connection.http.worker.now());
             connection.read_more(HEADER_MAX, left).await?;
             continue;
         };
-        connection.pending.borrow_mut().drain(..consumed);
+        connection
+            .pending
+            .with(|pending| pending.drain(..consumed).count());
         // Set once: this runs before anything else.
         let _ = connection.rare().proxy.set(header);
         return Ok(());
+    }
+}
+
+/// The header at the start of `input` and its length; `None` while it is incomplete.
+fn parse_proxy_header(input: &[u8]) -> Result<Option<(usize, ProxyHeader)>, Error> {
+    match proxy_protocol::parse(input) {
+        Ok(Parsed::Partial) => Ok(None),
+        Ok(Parsed::Complete { consumed, header }) => {
+            let tlvs = header.tlvs.as_bytes().to_vec();
+            let addresses = header.addresses;
+            Ok(Some((consumed, ProxyHeader { addresses, tlvs })))
+        }
+        Err(bad) => Err(Error::client(400, bad.to_string())),
     }
 }

@@ -43,18 +43,13 @@ pub async fn serve(connection: Rc<Connection>) {
 
 /// Parks the connection, or closes it when it may not stay.
 fn idle(connection: &Rc<Connection>) {
-    let root = &connection.servers().default.root;
-    let settings = TRANSFER.of(&root.settings);
     let is_new = connection.requests.get() == 0;
     let timeout = if is_new {
         *crate::core::client::CLIENT
             .of(&connection.servers().default.settings)
             .header_timeout
     } else {
-        connection
-            .idle_timeout
-            .get()
-            .unwrap_or(*settings.keepalive_timeout)
+        u64::from(connection.idle_timeout.get())
     };
     if connection.http.is_draining.get() {
         return Rc::clone(connection).drain();
@@ -109,9 +104,8 @@ async fn exchange(
     let keeps = matches!(ending, Ending::KeepAlive);
     if keeps {
         let settings = TRANSFER.of(&request.location.settings);
-        connection
-            .idle_timeout
-            .set(Some(*settings.keepalive_timeout));
+        let millis = u32::try_from(*settings.keepalive_timeout).unwrap_or(u32::MAX);
+        connection.idle_timeout.set(millis);
     } else {
         close::close(&request, ending).await;
     }

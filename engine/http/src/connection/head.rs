@@ -38,10 +38,10 @@ pub async fn next_request(connection: &Rc<Connection>) -> Next {
     match read_head(connection, &mut head).await {
         Ok(Read::Complete(head_len)) => {
             if head.buf.len() > head_len {
+                let rest = &head.buf[head_len..];
                 connection
                     .pending
-                    .borrow_mut()
-                    .extend_from_slice(&head.buf[head_len..]);
+                    .with(|pending| pending.extend_from_slice(rest));
                 head.buf.truncate(head_len);
             }
             prepare(connection, head)

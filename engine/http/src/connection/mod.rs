@@ -5,15 +5,17 @@ pub mod close;
 pub mod file_reader;
 pub mod h1;
 pub mod head;
+pub mod held;
 pub mod render;
 pub mod writer;
 
 use crate::config::addresses::{AddressServers, ListenSocket};
 use crate::error::Error;
 use crate::worker::HttpWorker;
+use held::Held;
 use proxy_protocol::{Addresses, Tlvs};
 use runtime::{Class, Millis, Parked, Stream, Wake};
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use sys::socket::PeerAddr;
@@ -37,11 +39,12 @@ pub struct Connection {
     /// When it was accepted.
     pub started: Millis,
     /// Bytes received beyond the current request's head.
-    pub pending: RefCell<Vec<u8>>,
+    pub pending: Held,
     /// Responses not sent yet, to leave together with the next.
-    pub(crate) unsent: RefCell<Vec<u8>>,
-    /// Milliseconds that the connection may be idle, as the last request's location says.
-    pub(crate) idle_timeout: Cell<Option<Millis>>,
+    pub(crate) unsent: Held,
+    /// Milliseconds that the connection may be idle, as the last request's location says; 49
+    /// days stand for all longer times.
+    pub(crate) idle_timeout: Cell<u32>,
     /// Whether it was told to end once already.
     pub(crate) is_drained: Cell<bool>,
     /// Whether the current request was received together with the one before.
@@ -110,9 +113,9 @@ impl Connection {
             is_debugged: http.is_debugged(&peer),
             requests: Cell::new(0),
             started: http.worker.now(),
-            pending: RefCell::default(),
-            unsent: RefCell::default(),
-            idle_timeout: Cell::new(None),
+            pending: Held::default(),
+            unsent: Held::default(),
+            idle_timeout: Cell::new(u32::MAX),
             is_drained: Cell::new(false),
             was_pipelined: Cell::new(false),
             rare: OnceCell::new(),
@@ -171,7 +174,7 @@ impl Connection {
 
     /// Whether there are bytes that nobody looked at, or may be: the next request's.
     pub(crate) fn has_unread(&self) -> bool {
-        !self.pending.borrow().is_empty() || self.stream.is_readable_hint()
+        !self.pending.is_empty() || self.stream.is_readable_hint()
     }
 
     /// Whether the current request came together with the one before: `$pipe`.
@@ -234,7 +237,7 @@ impl Connection {
     ///
     /// The client left.
     pub async fn flush(&self) -> Result<(), Error> {
-        if self.unsent.borrow().is_empty() {
+        if self.unsent.is_empty() {
             return Ok(());
         }
         let out = self.unsent.take();

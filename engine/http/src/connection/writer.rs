@@ -33,7 +33,7 @@ const GATHER_MAX: usize = 64 << 10;
 /// The client left or was too slow, or the body could not be completed, which the client can
 /// see: a chunked body has no end, any other is short.
 pub async fn send(request: &mut Request, response: Response) -> Result<(), Error> {
-    let held = request.connection.unsent.borrow().len();
+    let held = request.connection.unsent.len();
     let (response, framing, out) = begin(request, response);
     let connection = Rc::clone(&request.connection);
     let location = Rc::clone(&request.location);
@@ -74,7 +74,7 @@ pub async fn send(request: &mut Request, response: Response) -> Result<(), Error
     }
     sent?;
     // What is held back leaves with the next response; when there is none, at once.
-    if request.connection.pending.borrow().is_empty() || !request.keep_alive.get() {
+    if request.connection.pending.is_empty() || !request.keep_alive.get() {
         request.connection.flush().await?;
     }
     Ok(())
@@ -176,7 +176,7 @@ impl Sender<'_> {
 
     /// Sends the body with the head. Held back when the client already sent its next request.
     async fn send_bytes(&mut self, bytes: &Bytes) -> Result<(), Error> {
-        let more_to_come = !self.connection.pending.borrow().is_empty();
+        let more_to_come = !self.connection.pending.is_empty();
         let max = if more_to_come { HELD_MAX } else { COPIED_MAX };
         if self.rate.is_none() && self.out.len() + bytes.len() <= max {
             self.out.extend_from_slice(bytes);
