@@ -30,6 +30,14 @@ pub(crate) struct TimerHeap {
 }
 
 impl TimerHeap {
+    /// Room for timers of `count` ids, reserved for the reason that slots have.
+    pub(crate) fn with_capacity(count: usize) -> Self {
+        Self {
+            entries: Vec::with_capacity(count),
+            places: Vec::with_capacity(count),
+        }
+    }
+
     fn place(&self, id: u32) -> Option<usize> {
         let place = self.places.get(id as usize).copied()?;
         (place != NOWHERE).then_some(place as usize)

@@ -190,7 +190,7 @@ impl Slots {
             live: 0,
             counts: [0; Class::COUNT],
             lists: [empty; Class::COUNT],
-            deadlines: TimerHeap::default(),
+            deadlines: TimerHeap::with_capacity(reserved),
         }
     }
 
