@@ -157,7 +157,13 @@ impl Configuration for LoadedSite {
         if let Some(owner) = owner {
             for handle in self.loaded.log_files.iter() {
                 // Workers open the file anew by its name, which needs its owner to be theirs.
-                let _ = sys::file::change_owner(handle.path(), owner, None);
+                if let Err(error) = sys::file::change_owner(handle.path(), owner, None) {
+                    let path = handle.path().display();
+                    let reason = http::error::os_error(&error);
+                    let message = format!("chown(\"{path}\", {owner}) failed ({reason})");
+                    let logger = self.log();
+                    logger.log(runtime::log::Level::Alert, None, message.as_bytes(), b"");
+                }
             }
         }
     }
