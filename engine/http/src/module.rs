@@ -6,9 +6,11 @@ use crate::error::Error;
 use crate::request::{AnyRequestSlot, Request};
 use crate::response::{Response, ResponseHead};
 use crate::variable::Variable;
+use crate::worker::HttpWorker;
 use engine::slot::AnySlot;
 use engine::{Refused, SettingsTable};
 use std::pin::Pin;
+use std::rc::Rc;
 
 /// A future that borrows the request it works for.
 pub type BoxFuture<'r, T> = Pin<Box<dyn Future<Output = T> + 'r>>;
@@ -34,8 +36,8 @@ pub struct Module {
     pub variables: &'static [Variable],
     /// Looks at the whole configuration when all of it is read and inherited.
     pub finish: Option<Finish>,
-    /// Runs once in each worker before it serves.
-    pub start_worker: Option<fn(&crate::Generation)>,
+    /// Runs once in each worker before it serves. What it leaves running goes with the worker.
+    pub start_worker: Option<fn(&Rc<HttpWorker>)>,
 }
 
 impl Module {

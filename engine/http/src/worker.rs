@@ -138,11 +138,6 @@ impl HttpWorker {
             spare_heads: RefCell::default(),
             spare_buffers: RefCell::default(),
         };
-        for module in this.generation.modules() {
-            if let Some(start) = module.start_worker {
-                start(&this.generation);
-            }
-        }
         let this = Rc::new(this);
         if this.counters.is_some() {
             // The loop owns the hook, so the hook must not own the loop.
@@ -152,6 +147,10 @@ impl HttpWorker {
                     server.publish_gauges();
                 }
             }));
+        }
+        let modules = this.generation.modules().iter();
+        for start in modules.filter_map(|module| module.start_worker) {
+            start(&this);
         }
         this
     }

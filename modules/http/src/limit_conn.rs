@@ -14,7 +14,8 @@ use engine::directive::{custom, flag, keyword, lossy, number};
 use engine::{
     Arity, Contexts, Directive, Line, Refused, Setting, SettingsTable, Slot, inherit_fields,
 };
-use http::{Error, Flow, Generation, Handler, Module, Phase, Request, Variable};
+use http::worker::HttpWorker;
+use http::{Error, Flow, Handler, Module, Phase, Request, Variable};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use zone::{NotCounted, Place, Zone};
@@ -133,8 +134,8 @@ fn is_enabled(settings: &SettingsTable) -> bool {
     !SETTINGS.of(settings).limits.is_empty()
 }
 
-fn start_worker(generation: &Generation) {
-    let zones = &ZONES.of(&generation.main).zones;
+fn start_worker(server: &Rc<HttpWorker>) {
+    let zones = &ZONES.of(&server.generation.main).zones;
     for zone in zones.iter().filter_map(|named| named.zone()) {
         zone.clear_own();
     }

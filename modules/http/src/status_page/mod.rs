@@ -10,11 +10,12 @@ use engine::directive::custom;
 use engine::{Arity, Contexts, Directive, Setting, SettingsTable, Slot, inherit_fields};
 use http::connection::render::decimal;
 use http::core::variables::argument_of;
-use http::worker::Counter;
-use http::{Error, Flow, Generation, Handler, Module, Phase, Request, Response};
+use http::worker::{Counter, HttpWorker};
+use http::{Error, Flow, Handler, Module, Phase, Request, Response};
 use http1::Method;
 use runtime::Millis;
 use std::cell::Cell;
+use std::rc::Rc;
 
 /// The page; [`DATA`] in it stands for the numbers.
 const PAGE: &str = include_str!("page.html");
@@ -54,7 +55,7 @@ thread_local! {
     static STARTED: Cell<Millis> = const { Cell::new(0) };
 }
 
-fn remember_start(_: &Generation) {
+fn remember_start(_: &Rc<HttpWorker>) {
     if STARTED.get() == 0 {
         STARTED.set(sys::clock::monotonic_ms());
     }
