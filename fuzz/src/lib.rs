@@ -8,6 +8,7 @@
 mod charset;
 mod chunked;
 mod config;
+mod dns;
 mod escaping;
 pub mod mutate;
 mod pieces;
@@ -22,6 +23,7 @@ mod uri;
 pub use charset::charset;
 pub use chunked::chunked;
 pub use config::config;
+pub use dns::dns;
 pub use escaping::escaping;
 pub use proxy::proxy_protocol;
 pub use ranges_and_dates::ranges_and_dates;
@@ -52,6 +54,10 @@ pub static TARGETS: &[Target] = &[
     Target {
         name: "config",
         run: config,
+    },
+    Target {
+        name: "dns",
+        run: dns,
     },
     Target {
         name: "escaping",
