@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod address;
+pub mod conditions;
 pub mod context;
 pub mod directive;
 pub mod error_log;
@@ -20,6 +21,7 @@ pub mod slot;
 pub mod template;
 pub mod variable;
 
+pub use conditions::Conditions;
 pub use context::{Arity, Contexts};
 pub use directive::Directive;
 pub use line::{Line, Loading, Refused};

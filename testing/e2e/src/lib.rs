@@ -1,2 +1,4 @@
 //! End-to-end tests, one file a room, under `tests/`.
 #![forbid(unsafe_code)]
+
+pub mod upstream;

@@ -2,9 +2,9 @@
 
 use harness::{Differential, Exchange, Server};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::channel;
 use std::time::Duration;
+use tidegate_e2e::upstream::{read_head, scripted};
 
 /// A server that says what it was asked, and one that asks it from `locations`.
 fn two(locations: &str) -> harness::Builder {
@@ -108,44 +108,6 @@ fn answers_are_passed_on_in_the_same_words() {
             b"HEAD /file/x.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
         )])
         .run();
-}
-
-/// A server that accepts connections and does with each what `serve` says; gives its port and
-/// what was received.
-fn scripted(
-    serve: impl Fn(usize, &mut TcpStream, &[u8]) -> bool + Send + 'static,
-) -> (u16, Receiver<(usize, Vec<u8>)>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        for (number, stream) in listener.incoming().enumerate() {
-            let Ok(mut stream) = stream else { return };
-            let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
-            while let Some(head) = read_head(&mut stream) {
-                if sender.send((number, head.clone())).is_err() {
-                    return;
-                }
-                if !serve(number, &mut stream, &head) {
-                    break;
-                }
-            }
-        }
-    });
-    (port, receiver)
-}
-
-/// Reads up to the empty line; `None` at the end.
-fn read_head(stream: &mut TcpStream) -> Option<Vec<u8>> {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        match stream.read(&mut byte) {
-            Ok(1) => head.extend_from_slice(&byte),
-            _ => return None,
-        }
-    }
-    Some(head)
 }
 
 fn through(port: u16, rules: &str) -> Server {

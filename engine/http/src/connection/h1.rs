@@ -218,7 +218,7 @@ pub(super) fn log_unanswered(mut request: Box<Request>, status: u16) {
 }
 
 /// Whether the response may be framed as HTTP/1.1 has it.
-pub(super) fn speaks_http11(request: &Request) -> bool {
+pub(crate) fn speaks_http11(request: &Request) -> bool {
     request.version() >= Version::Http11
 }
 

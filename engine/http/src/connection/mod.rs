@@ -216,9 +216,15 @@ impl Connection {
     ///
     /// The client left.
     pub async fn send_continue(&self) -> Result<(), Error> {
-        let mut out = self.unsent.take();
-        out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-        self.send_all(&out).await
+        let text = b"HTTP/1.1 100 Continue\r\n\r\n";
+        self.unsent.with(|out| out.extend_from_slice(text));
+        // What is held back may grow in the meantime, by hints of a peer that is being asked.
+        while !self.try_flush()? {
+            self.stream
+                .set_deadline(Some(self.http.worker.now() + 60_000));
+            self.stream.writable().await?;
+        }
+        Ok(())
     }
 
     /// The responses that were held back, to be added to; a spare buffer when there are none.
@@ -244,6 +250,30 @@ impl Connection {
         let sent = self.send_all(&out).await;
         self.http.give_buffer(out);
         sent
+    }
+
+    /// Sends what is held back as far as it goes without waiting; the rest stays. Gives whether
+    /// that was all.
+    ///
+    /// # Errors
+    ///
+    /// The client left.
+    pub(crate) fn try_flush(&self) -> std::io::Result<bool> {
+        let mut out = self.unsent.take();
+        let mut at = 0;
+        while at < out.len() {
+            match self.stream.try_write(&out[at..]) {
+                Ok(count) => at += count,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    out.drain(..at);
+                    self.unsent.replace(out);
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.http.give_buffer(out);
+        Ok(true)
     }
 
     /// Sends `bytes` whole.

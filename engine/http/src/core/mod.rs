@@ -2,6 +2,7 @@
 //! module), one room a concern.
 
 pub mod client;
+pub mod early_hints;
 pub mod error_log;
 pub mod files;
 pub mod names;
@@ -19,6 +20,7 @@ pub static MODULES: &[&Module] = &[
     &structure::MODULE,
     &names::MODULE,
     &client::MODULE,
+    &early_hints::MODULE,
     &files::MODULE,
     &receive::MODULE,
     &transfer::MODULE,

@@ -58,10 +58,19 @@ impl UpstreamHead {
 pub enum HeadStep {
     /// More is needed.
     Partial,
-    /// An interim response, so many bytes long, that is of no interest here.
-    Interim(usize),
+    /// An interim response, so many bytes long; the one that counts is still to come.
+    Interim(usize, Interim),
     /// The head, so many bytes long.
     Complete(usize, Box<UpstreamHead>),
+}
+
+/// An interim response, as its peer sent it.
+#[derive(Clone, Debug, Default)]
+pub struct Interim {
+    /// The status: 1xx, and never 101.
+    pub status: u16,
+    /// The fields, in the bytes that it was read from.
+    pub fields: Vec<ResponseField>,
 }
 
 /// A run of a body.

@@ -6,6 +6,7 @@ use super::early;
 use super::exchange::{Exchange, Outgoing};
 use super::failure::{Doing, Failure};
 use super::head::Rewrite;
+use super::hints::Hints;
 use super::pool::PeerStream;
 use super::record::{Record, records};
 use super::settings::{Settings, next};
@@ -398,6 +399,7 @@ impl Visit<'_> {
             settings: &call.settings,
             record: &self.record,
             client: watches.then(|| Rc::clone(&request.connection)),
+            hints: Hints::of(request, &call.settings),
         };
         if plan == RequestBody::None {
             return exchange.run(&out, Outgoing::Nothing).await;

@@ -2,6 +2,7 @@
 
 use super::codec::{Codec, HeadStep, UpstreamHead};
 use super::failure::{Doing, Failure};
+use super::hints::Hints;
 use super::pool::PeerStream;
 use super::record::{Record, add};
 use super::settings::Settings;
@@ -19,6 +20,10 @@ use std::task::{Context, Poll};
 
 /// Bytes of a body's file sent at once.
 const FILE_PIECE: usize = 64 << 10;
+
+/// Most interim responses before the one that counts. Peers send one or two; each costs a parse
+/// and, where hints are passed, a write to the client.
+const INTERIM_MAX: u32 = 100;
 
 /// What follows the head of a request.
 pub(super) enum Outgoing<'r> {
@@ -40,6 +45,8 @@ pub(super) struct Exchange<'x, C> {
     pub(super) record: &'x Record,
     /// The client, where its leaving ends the exchange.
     pub(super) client: Option<Rc<Connection>>,
+    /// Where early hints go.
+    pub(super) hints: Option<Hints>,
 }
 
 /// A response's head, and what was received with it.
@@ -59,6 +66,8 @@ struct Incoming {
     input: Vec<u8>,
     /// Bytes of interim responses before it.
     skipped: usize,
+    /// How many of these there were.
+    interim: u32,
 }
 
 impl<C: Codec> Exchange<'_, C> {
@@ -228,6 +237,9 @@ impl<C: Codec> Exchange<'_, C> {
     ) -> Result<Option<(Box<UpstreamHead>, usize)>, Failure> {
         let max = usize::try_from(*self.settings.buffer_size).unwrap_or(usize::MAX);
         loop {
+            incoming
+                .input
+                .drain(..std::mem::take(&mut incoming.skipped));
             let filled = incoming.input.len();
             incoming.input.resize(max.max(filled), 0);
             let read = self.peer.stream.try_read(&mut incoming.input[filled..]);
@@ -242,7 +254,7 @@ impl<C: Codec> Exchange<'_, C> {
             if let Some(found) = self.parse(incoming)? {
                 return Ok(Some(found));
             }
-            if incoming.input.len() >= max {
+            if incoming.input.len() - incoming.skipped >= max {
                 let doing = Doing::ReadingHead.text();
                 let text = format!("upstream sent too big header {doing}");
                 return Err(Failure::Invalid(text));
@@ -262,7 +274,18 @@ impl<C: Codec> Exchange<'_, C> {
                 })?;
             match step {
                 HeadStep::Partial => return Ok(None),
-                HeadStep::Interim(len) => incoming.skipped += len,
+                HeadStep::Interim(len, interim) => {
+                    if let Some(hints) = &self.hints {
+                        hints.pass(&interim, &input[..len], self.settings);
+                    }
+                    incoming.skipped += len;
+                    incoming.interim += 1;
+                    if incoming.interim > INTERIM_MAX {
+                        let doing = Doing::ReadingHead.text();
+                        let text = format!("upstream sent too many interim responses {doing}");
+                        return Err(Failure::Invalid(text));
+                    }
+                }
                 HeadStep::Complete(len, head) => return Ok(Some((head, len))),
             }
         }

@@ -14,6 +14,7 @@ mod early;
 mod exchange;
 mod failure;
 mod head;
+mod hints;
 pub mod pool;
 mod read_ahead;
 pub mod record;
@@ -25,7 +26,7 @@ pub mod upstream;
 mod variables;
 
 pub(crate) use answer::merge_kept;
-pub use codec::{Codec, Decoded, HeadStep, RequestBody, UpstreamHead};
+pub use codec::{Codec, Decoded, HeadStep, Interim, RequestBody, UpstreamHead};
 pub use conversation::{Call, converse};
 pub use head::Rewrite;
 pub use pool::KeepAlive;

@@ -2,7 +2,7 @@
 
 use super::target::Target;
 use super::{COMMON, SETTINGS};
-use http::gateway::{Codec, Decoded, HeadStep, RequestBody, UpstreamHead};
+use http::gateway::{Codec, Decoded, HeadStep, Interim, RequestBody, UpstreamHead};
 use http::{Bytes, Error, Location, Request};
 use http1::{
     ChunkLimits, ChunkedDecoder, ResponseBody, ResponseHead, ResponseParser, response_framing,
@@ -151,9 +151,13 @@ impl Codec for Http1 {
                 if self.parsed.version < http1::Version::Http11 {
                     return Err("upstream sent HTTP/1.0 response with early hints".to_owned());
                 }
+                let interim = Interim {
+                    status: self.parsed.status,
+                    fields: std::mem::take(&mut self.parsed.fields),
+                };
                 self.parser = ResponseParser::default();
                 self.parsed.reset();
-                Ok(HeadStep::Interim(len))
+                Ok(HeadStep::Interim(len, interim))
             }
             Some(len) => self.complete(input, len),
         }
