@@ -23,6 +23,11 @@ const HELD_MAX: usize = 32 << 10;
 /// Bytes that are cheaper to copy behind their head than to name to the kernel apart from it.
 const COPIED_MAX: usize = 4 << 10;
 
+/// Bytes of a file that share a packet with their head. In front of more, a head in the first
+/// packet moves every page of the file off its boundary: a bare loop sends 100 KB in 25 us with
+/// the head in the same packets and in 20 us with the head on its own, but 16 KB in 9 and 12.
+const SHARED_PACKET_MAX: u64 = 64 << 10;
+
 /// Bytes of chunks that are gathered before they are written.
 const GATHER_MAX: usize = 64 << 10;
 
@@ -302,7 +307,7 @@ impl Sender<'_> {
     }
 
     async fn send_file(&mut self, range: &FileRange) -> Result<(), Error> {
-        self.write_head_of_file().await?;
+        self.write_head_of_file(range.end - range.start).await?;
         let max = match *self.settings.sendfile_max_chunk {
             0 => u64::MAX,
             max => max,
@@ -320,10 +325,10 @@ impl Sender<'_> {
         Ok(())
     }
 
-    /// Writes what is gathered and tells the kernel that a file follows, so that both share
-    /// packets.
-    async fn write_head_of_file(&mut self) -> Result<(), Error> {
-        if self.rate.is_some() || self.out.is_empty() {
+    /// Writes what is gathered and tells the kernel that `file_len` bytes of a file follow, so
+    /// that both share a packet where one can hold them.
+    async fn write_head_of_file(&mut self, file_len: u64) -> Result<(), Error> {
+        if self.rate.is_some() || self.out.is_empty() || file_len > SHARED_PACKET_MAX {
             return self.write(b"").await;
         }
         match self.connection.stream.try_write_more(&self.out) {
