@@ -240,14 +240,12 @@ impl<C: Codec> Exchange<'_, C> {
             incoming
                 .input
                 .drain(..std::mem::take(&mut incoming.skipped));
-            let filled = incoming.input.len();
-            incoming.input.resize(max.max(filled), 0);
-            let read = self.peer.stream.try_read(&mut incoming.input[filled..]);
-            let count = *read.as_ref().unwrap_or(&0);
-            incoming.input.truncate(filled + count);
+            let room = max.saturating_sub(incoming.input.len());
+            let stream = &self.peer.stream;
+            let read = stream.try_read_append(&mut incoming.input, room);
             match read {
                 Ok(0) => return Err(Failure::premature(Doing::ReadingHead)),
-                Ok(_) => add(&self.record.received, count),
+                Ok(count) => add(&self.record.received, count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) => return Err(Failure::of_io(&error, "recv()", Doing::ReadingHead)),
             }
