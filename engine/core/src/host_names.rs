@@ -2,6 +2,7 @@
 //!
 //! Used wherever nginx.conf lists hosts: `server_name`, `map` with `hostnames`, `valid_referers`.
 
+use base::hash::BuildQuick;
 use std::collections::HashMap;
 
 /// A name as it stands in a list of hosts, in lower case.
@@ -51,17 +52,17 @@ impl<'n> HostName<'n> {
 /// Values by names of hosts.
 #[derive(Clone, Debug)]
 pub struct HostNames<V> {
-    exact: HashMap<Box<[u8]>, V>,
-    leading: HashMap<Box<[u8]>, V>,
-    trailing: HashMap<Box<[u8]>, V>,
+    exact: HashMap<Box<[u8]>, V, BuildQuick>,
+    leading: HashMap<Box<[u8]>, V, BuildQuick>,
+    trailing: HashMap<Box<[u8]>, V, BuildQuick>,
 }
 
 impl<V> Default for HostNames<V> {
     fn default() -> Self {
         Self {
-            exact: HashMap::new(),
-            leading: HashMap::new(),
-            trailing: HashMap::new(),
+            exact: HashMap::default(),
+            leading: HashMap::default(),
+            trailing: HashMap::default(),
         }
     }
 }
@@ -113,7 +114,7 @@ impl<V: Clone> HostNames<V> {
     }
 }
 
-fn insert<V>(map: &mut HashMap<Box<[u8]>, V>, key: &[u8], value: V) -> bool {
+fn insert<V>(map: &mut HashMap<Box<[u8]>, V, BuildQuick>, key: &[u8], value: V) -> bool {
     use std::collections::hash_map::Entry;
     match map.entry(key.into()) {
         Entry::Occupied(_) => false,

@@ -1,12 +1,13 @@
 //! Finds the location of a URI among those of one level.
 
+use base::hash::BuildQuick;
 use engine::Pattern;
 use std::collections::HashMap;
 
 /// The locations of a server, or of a location that has some, by number of their level.
 #[derive(Default)]
 pub struct LocationTree {
-    exact: HashMap<Box<[u8]>, u32>,
+    exact: HashMap<Box<[u8]>, u32, BuildQuick>,
     /// Sorted by prefix.
     prefixes: Vec<PrefixEntry>,
     patterns: Vec<(Pattern, u32)>,
