@@ -16,6 +16,7 @@ pub mod line;
 pub mod log_target;
 pub mod pattern;
 pub mod peer;
+pub mod resolver;
 pub mod setting;
 pub mod slot;
 pub mod template;

@@ -8,6 +8,7 @@ pub mod files;
 pub mod names;
 pub mod receive;
 pub mod redirects;
+pub mod resolver;
 pub mod respond;
 pub mod structure;
 pub mod transfer;
@@ -23,6 +24,7 @@ pub static MODULES: &[&Module] = &[
     &early_hints::MODULE,
     &files::MODULE,
     &receive::MODULE,
+    &resolver::MODULE,
     &transfer::MODULE,
     &respond::MODULE,
     &redirects::MODULE,

@@ -204,10 +204,12 @@ async fn run(request: &mut Request) -> Result<Flow, Error> {
     };
     let target = match &**pass {
         Pass::Fixed(target) => Rc::clone(target),
-        Pass::Variable(template, groups) => match Target::at_run_time(request, template, groups) {
-            Ok(target) => target,
-            Err(failure) => return failure,
-        },
+        Pass::Variable(template, groups) => {
+            match Target::at_run_time(request, template, groups).await {
+                Ok(target) => target,
+                Err(failure) => return failure,
+            }
+        }
     };
     let uri = target.uri(request);
     let shown = (*uri != *request.original_uri()).then(|| uri.to_vec());
@@ -358,6 +360,31 @@ mod tests {
         check(
             "upstream u { server 127.0.0.1; } server { location / { proxy_pass http://u:8; } }",
             "upstream \"u\" may not have port 8",
+        );
+    }
+
+    #[test]
+    fn name_servers() {
+        check("resolver 127.0.0.1 [::1]:5353 valid=30s ipv6=off;", "");
+        check("resolver valid=1s;", "no name servers defined");
+        check("resolver 127.0.0.1 ipv4=x;", "invalid parameter: ipv4=x");
+        check("resolver 127.0.0.1 valid=x;", "invalid parameter: valid=x");
+        check(
+            "resolver 127.0.0.1 ipv4=off ipv6=off;",
+            "\"ipv4\" and \"ipv6\" cannot both be \"off\"",
+        );
+        check("resolver [::1;", "invalid host in resolver \"[::1\"");
+        check(
+            "resolver 127.0.0.1:0;",
+            "invalid port in resolver \"127.0.0.1:0\"",
+        );
+        check(
+            "resolver 127.0.0.1; resolver 127.0.0.1;",
+            "\"resolver\" directive is duplicate",
+        );
+        check(
+            "resolver 127.0.0.1 status_zone=z;",
+            "parameter \"status_zone\" is not supported in \"resolver\"",
         );
     }
 }

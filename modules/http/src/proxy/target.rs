@@ -4,10 +4,8 @@ use super::pass::Groups;
 use super::variables::TARGET;
 use base::escape;
 use engine::Template;
-use engine::directive::lossy;
-use http::gateway::{Upstream, upstream};
+use http::gateway::{self, Upstream};
 use http::{Error, Flow, Request};
-use runtime::log::Level;
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -83,7 +81,7 @@ impl Target {
     }
 
     /// The target whose URL has variables.
-    pub(super) fn at_run_time(
+    pub(super) async fn at_run_time(
         request: &mut Request,
         template: &Template,
         groups: &Groups,
@@ -96,7 +94,7 @@ impl Target {
         let group = groups.get(&url.authority.to_ascii_lowercase());
         let upstream = match group {
             Some(group) => Rc::clone(group),
-            None => ad_hoc(request, url.authority)?,
+            None => gateway::group_for(request, url.authority, 80).await?,
         };
         let is_group = group.is_some_and(|group| {
             engine::address::split_host(&group.name).is_none_or(|(_, port)| port.is_none())
@@ -145,30 +143,6 @@ fn host_and_port(authority: &[u8], is_group: bool) -> (Vec<u8>, Vec<u8>) {
     };
     let host = text.strip_suffix(":80").unwrap_or(&text);
     (host.as_bytes().to_vec(), port.as_bytes().to_vec())
-}
-
-/// A group for one request: an address, since names that come up at run time need a resolver.
-fn ad_hoc(request: &mut Request, authority: &[u8]) -> Result<Rc<Upstream>, Result<Flow, Error>> {
-    let text = lossy(authority);
-    let unresolved = std::cell::RefCell::new(None);
-    let addresses = upstream::addresses_of(&text, 80, |host| match host.parse() {
-        Ok(ip) => Some(vec![ip]),
-        Err(_) => {
-            unresolved.replace(Some(host.to_owned()));
-            None
-        }
-    });
-    match (addresses, unresolved.take()) {
-        (Ok(addresses), _) => Ok(Upstream::of_addresses(&text, addresses, false)),
-        (Err(_), Some(host)) => {
-            request.log(
-                Level::Error,
-                &format!("no resolver defined to resolve {host}"),
-            );
-            Err(Ok(Flow::Status(502)))
-        }
-        (Err(why), None) => Err(Err(Error::operator(why))),
-    }
 }
 
 /// Escapes what would end or split a request line.
