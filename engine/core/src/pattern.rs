@@ -2,6 +2,7 @@
 
 use crate::line::Refused;
 use crate::variable::{VariableId, VariableNames};
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 /// Steps after which PCRE2 gives up on one match, so that no subject can hold a
@@ -23,9 +24,50 @@ struct Compiled {
 
 enum Engine {
     /// Linear in the length of the subject.
-    Linear(regex::bytes::Regex),
+    Linear(Linear),
     /// Look-around, back-references, and whatever else `regex` reads differently.
     Backtracking(pcre2::bytes::Regex),
+}
+
+/// An expression for the linear engine.
+///
+/// There `$` is the end of the text alone, in PCRE2 also the place before a line break that
+/// ends it. The two differ for such subjects only, which hardly ever come: those are matched
+/// by PCRE2, compiled when the first of them does.
+struct Linear {
+    regex: regex::bytes::Regex,
+    /// How PCRE2 is to be given the expression, where it has a `$`.
+    dollar: Option<Dollar>,
+}
+
+struct Dollar {
+    limited: String,
+    ignore_case: bool,
+    compiled: OnceCell<Option<pcre2::bytes::Regex>>,
+}
+
+impl Linear {
+    /// What `subject` is to be matched with instead, if that matters.
+    #[inline]
+    fn instead(&self, subject: &[u8]) -> Option<&pcre2::bytes::Regex> {
+        if subject.last() != Some(&b'\n') {
+            return None;
+        }
+        let dollar = self.dollar.as_ref()?;
+        let compile = || backtracking(&dollar.limited, dollar.ignore_case).ok();
+        dollar.compiled.get_or_init(compile).as_ref()
+    }
+
+    /// Whether it matches; the groups are written over `groups`.
+    fn captures(&self, subject: &[u8], groups: &mut Groups) -> bool {
+        let mut locations = self.regex.capture_locations();
+        let is_match = self.regex.captures_read(&mut locations, subject).is_some();
+        if is_match {
+            groups.clear();
+            groups.extend((0..locations.len()).map(|group| locations.get(group)));
+        }
+        is_match
+    }
 }
 
 /// Positions of the groups of one match; group 0 is the whole match.
@@ -51,21 +93,17 @@ impl Pattern {
         let source = std::str::from_utf8(text).map_err(|_| refuse("not valid UTF-8", ""))?;
         let limit = format!("(*LIMIT_MATCH={MATCH_LIMIT})");
         let limited = format!("{limit}{source}");
-        let backtracking = pcre2::bytes::RegexBuilder::new()
-            .caseless(ignore_case)
-            .jit_if_available(true)
-            .build(&limited)
-            .map_err(|error| {
-                let offset = error.offset().unwrap_or(0);
-                let rest = limited.get(offset.max(limit.len())..).unwrap_or("");
-                let rest = if rest.is_empty() {
-                    String::new()
-                } else {
-                    format!(" at \"{rest}\"")
-                };
-                refuse(&reason(&error, offset), &rest)
-            })?;
-        let names = backtracking
+        let compiled = backtracking(&limited, ignore_case).map_err(|error| {
+            let offset = error.offset().unwrap_or(0);
+            let rest = limited.get(offset.max(limit.len())..).unwrap_or("");
+            let rest = if rest.is_empty() {
+                String::new()
+            } else {
+                format!(" at \"{rest}\"")
+            };
+            refuse(&reason(&error, offset), &rest)
+        })?;
+        let names = compiled
             .capture_names()
             .iter()
             .enumerate()
@@ -73,9 +111,16 @@ impl Pattern {
                 Some((group, variables.resolve_group(name.as_ref()?.as_bytes())))
             })
             .collect();
-        let engine = match linear(source, ignore_case, backtracking.captures_len()) {
-            Some(linear) => Engine::Linear(linear),
-            None => Engine::Backtracking(backtracking),
+        let engine = match linear(source, ignore_case, compiled.captures_len()) {
+            Some(regex) => Engine::Linear(Linear {
+                regex,
+                dollar: source.contains('$').then_some(Dollar {
+                    limited,
+                    ignore_case,
+                    compiled: OnceCell::new(),
+                }),
+            }),
+            None => Engine::Backtracking(compiled),
         };
         Ok(Self {
             inner: Rc::new(Compiled {
@@ -92,10 +137,14 @@ impl Pattern {
     ///
     /// The matcher gave up: the subject took more steps than allowed.
     pub fn is_match(&self, subject: &[u8]) -> Result<bool, MatchError> {
-        match &self.inner.engine {
-            Engine::Linear(regex) => Ok(regex.is_match(subject)),
-            Engine::Backtracking(regex) => regex.is_match(subject).map_err(|_| MatchError),
-        }
+        let backtracking = match &self.inner.engine {
+            Engine::Linear(linear) => match linear.instead(subject) {
+                None => return Ok(linear.regex.is_match(subject)),
+                Some(instead) => instead,
+            },
+            Engine::Backtracking(regex) => regex,
+        };
+        backtracking.is_match(subject).map_err(|_| MatchError)
     }
 
     /// The groups of the first match in `subject`, written over `groups`.
@@ -104,25 +153,20 @@ impl Pattern {
     ///
     /// The matcher gave up: the subject took more steps than allowed.
     pub fn captures(&self, subject: &[u8], groups: &mut Groups) -> Result<bool, MatchError> {
-        match &self.inner.engine {
-            Engine::Linear(regex) => {
-                let mut locations = regex.capture_locations();
-                if regex.captures_read(&mut locations, subject).is_none() {
-                    return Ok(false);
-                }
-                groups.clear();
-                groups.extend((0..locations.len()).map(|group| locations.get(group)));
-            }
-            Engine::Backtracking(regex) => {
-                let mut locations = regex.capture_locations();
-                let found = regex.captures_read(&mut locations, subject);
-                if found.map_err(|_| MatchError)?.is_none() {
-                    return Ok(false);
-                }
-                groups.clear();
-                groups.extend((0..locations.len()).map(|group| locations.get(group)));
-            }
+        let backtracking = match &self.inner.engine {
+            Engine::Linear(linear) => match linear.instead(subject) {
+                None => return Ok(linear.captures(subject, groups)),
+                Some(instead) => instead,
+            },
+            Engine::Backtracking(regex) => regex,
+        };
+        let mut locations = backtracking.capture_locations();
+        let found = backtracking.captures_read(&mut locations, subject);
+        if found.map_err(|_| MatchError)?.is_none() {
+            return Ok(false);
         }
+        groups.clear();
+        groups.extend((0..locations.len()).map(|group| locations.get(group)));
         Ok(true)
     }
 
@@ -139,7 +183,7 @@ impl Pattern {
     /// How many groups there are beside the whole match.
     pub fn group_count(&self) -> usize {
         match &self.inner.engine {
-            Engine::Linear(regex) => regex.captures_len() - 1,
+            Engine::Linear(linear) => linear.regex.captures_len() - 1,
             Engine::Backtracking(regex) => regex.captures_len() - 1,
         }
     }
@@ -154,6 +198,14 @@ impl std::fmt::Debug for Pattern {
 /// A match was given up because it took too many steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MatchError;
+
+/// The expression for PCRE2, as machine code where the library can.
+fn backtracking(text: &str, ignore_case: bool) -> Result<pcre2::bytes::Regex, pcre2::Error> {
+    pcre2::bytes::RegexBuilder::new()
+        .caseless(ignore_case)
+        .jit_if_available(true)
+        .build(text)
+}
 
 /// PCRE2's own words, without those that the crate puts before them.
 fn reason(error: &pcre2::Error, offset: usize) -> String {
@@ -281,5 +333,27 @@ mod tests {
                 format!("pcre2_compile() failed: {message}")
             );
         }
+    }
+
+    /// `$` also matches before a line break that ends the text, whichever engine is used.
+    #[test]
+    fn a_last_line_break_is_behind_the_end() {
+        for (text, subject, expected) in [
+            (r"\.php$", "/a.php\n", Some((2, 6))),
+            (r"\.php$", "/a.php\n\n", None),
+            (r"\.php\z", "/a.php\n", None),
+            (r"a$\n$", "a\n", Some((0, 2))),
+            (r"(a|a\n)$", "a\n", Some((0, 1))),
+            (r"[$]\n", "$\n", Some((0, 2))),
+            (r"\.php$(?<!x)", "/a.php\n", Some((2, 6))),
+        ] {
+            let pattern = compile(text);
+            let mut groups = Groups::new();
+            let is_match = pattern.captures(subject.as_bytes(), &mut groups).unwrap();
+            let found = is_match.then(|| groups[0].unwrap());
+            assert_eq!(found, expected, "{text} in {subject:?}");
+            assert_eq!(pattern.is_match(subject.as_bytes()), Ok(is_match));
+        }
+        check_linear(r"\.php$", true);
     }
 }

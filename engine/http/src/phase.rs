@@ -372,6 +372,9 @@ fn locate(request: &mut Request) -> Result<Flow, Error> {
     request.location = Rc::clone(&server.root);
     request.location_matches_uri = true;
     find_location(request);
+    if request.take_gave_up() {
+        return Ok(Flow::Status(500));
+    }
     let location = Rc::clone(&request.location);
     let structure = METHODS.of(&location.settings);
     if *structure.internal && !request.is_internal {

@@ -157,6 +157,8 @@ impl Drop for Depth<'_> {
 struct Captures {
     subject: Vec<u8>,
     groups: Groups,
+    /// A match was given up, and nobody has asked yet.
+    gave_up: bool,
 }
 
 impl Request {
@@ -350,13 +352,14 @@ impl Request {
     /// their values.
     ///
     /// A match that was given up because it took too long counts as none, with an error in
-    /// the log.
+    /// the log; whoever decides by it asks [`Self::take_gave_up`].
     pub fn matches(&self, pattern: &Pattern, subject: &[u8]) -> bool {
         let mut captures = self.captures.borrow_mut();
         match pattern.captures(subject, &mut captures.groups) {
             Ok(true) => {}
             Ok(false) => return false,
             Err(_) => {
+                captures.gave_up = true;
                 drop(captures);
                 self.log(
                     runtime::log::Level::Error,
@@ -376,6 +379,12 @@ impl Request {
             self.keep(id, Kept::Value(value.unwrap_or_default().into()));
         }
         true
+    }
+
+    /// Whether a match was given up since this was last asked. What was to be decided by it
+    /// is not known then: a rule that denies must not be passed by making it hard to match.
+    pub fn take_gave_up(&self) -> bool {
+        std::mem::take(&mut self.captures.borrow_mut().gave_up)
     }
 
     /// Forgets the captures of the last match.

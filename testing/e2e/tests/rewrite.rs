@@ -336,3 +336,38 @@ fn a_444_is_no_answer() {
     client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     assert!(client.is_closed_within(Duration::from_secs(5)));
 }
+
+/// `$` also stands before a line break that ends the text.
+#[test]
+fn a_dollar_stands_before_a_last_line_break() {
+    as_nginx(
+        r#"
+        location ~ \.php$ { return 200 "php"; }
+        location / { rewrite ^/(a|b)$ /x.html; return 200 "other"; }
+        "#,
+        &[
+            "/a.php",
+            "/a.php%0A",
+            "/a.php%0A%0A",
+            "/a%0A",
+            "/a%0Ab",
+            "/%0A.php",
+        ],
+    );
+}
+
+/// A match that is given up decides nothing: neither what is refused by it nor what is let through.
+#[test]
+fn what_a_match_would_decide_is_not_known_once_it_is_given_up() {
+    let path = format!("/{}c", "a".repeat(200));
+    for rules in [
+        r"location ~ ^/(a|aa)+$(?<!b) { deny all; } location / { return 200; }",
+        r"location / { if ($uri !~ ^/(a|aa)+$(?<!b)) { return 200; } return 403; }",
+        r"rewrite ^/(a|aa)+$(?<!b) /x.html; location / { return 200; }",
+    ] {
+        let server = server(rules).start();
+        assert_eq!(server.get(&path).status, 500, "{rules}");
+        server.wait_for_error_log("was given up after too many steps");
+        assert_eq!(server.get("/b").status, 200, "{rules}");
+    }
+}

@@ -40,7 +40,11 @@ pub(super) fn run(request: &mut Request) -> Result<Flow, Error> {
         is_moved: false,
         escapes_captures: true,
     };
-    Ok(match run.rules(request, &settings.rules)? {
+    let step = run.rules(request, &settings.rules)?;
+    if request.take_gave_up() {
+        return Ok(Flow::Status(500));
+    }
+    Ok(match step {
         ControlFlow::Break(Some(flow)) => flow,
         _ if run.is_moved => Flow::Relocate,
         _ => Flow::Decline,
