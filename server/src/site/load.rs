@@ -1,5 +1,6 @@
 //! Loads a whole configuration: the file, what stands outside of blocks, `events`, `http`.
 
+use super::dynamic;
 use super::settings::{EVENTS_DIRECTIVES, Events, MAIN_DIRECTIVES, Main};
 use crate::configuration::{LoadRequest, Refusal};
 use crate::paths::Paths;
@@ -163,20 +164,13 @@ fn read_directive<S>(
         .iter()
         .find(|row| row.name.as_bytes() == directive.name.text)
     else {
-        let known = MAIN_DIRECTIVES.iter().map(|row| row.name);
-        let known = known
-            .chain(EVENTS_DIRECTIVES.iter().map(|row| row.name))
-            .chain(["http"]);
-        let elsewhere = known.clone().any(|known| known == name)
-            || http_modules::MODULES
-                .iter()
-                .chain(http::core::MODULES)
-                .flat_map(|module| module.settings)
-                .flat_map(|slot| slot.rows())
-                .any(|row| row.name == name);
-        loading.errors.push(if elsewhere {
+        loading.errors.push(if dynamic::is_built_in(&name) {
             fail(format!("\"{name}\" directive is not allowed here"))
         } else {
+            let known = MAIN_DIRECTIVES.iter().map(|row| row.name);
+            let known = known
+                .chain(EVENTS_DIRECTIVES.iter().map(|row| row.name))
+                .chain(["http"]);
             Error::unknown_directive(directive, known)
         });
         return;

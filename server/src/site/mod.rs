@@ -1,5 +1,6 @@
 //! What a configuration means: the tables of the engine and of every module put to use.
 
+mod dynamic;
 mod load;
 mod options;
 mod plan;

@@ -1,6 +1,7 @@
 //! The directives outside of `http`: processes, users, limits, and `events` (nginx's core and
 //! event modules).
 
+use super::dynamic;
 use base::cidr::Cidr;
 use engine::directive::{block, custom, flag, millis, number, set_once};
 use engine::error_log::ErrorLogs;
@@ -211,11 +212,7 @@ pub(super) const MAIN_DIRECTIVES: &[Directive<Main>] = &[
         &mut s.debug_points
     }),
     custom("load_module", MAIN, Arity::ONE, |_, line| {
-        let name = String::from_utf8_lossy(line.arg(0)).into_owned();
-        Err(Refused::new(format!(
-            "modules of nginx cannot be loaded, since they are compiled against its memory \
-             layout: \"{name}\"; remove the line if the module is built in (see -V)"
-        )))
+        dynamic::read(line)
     }),
     block("events", MAIN, Arity::NONE, |s, _| {
         set_once(&mut s.events_seen, true)
@@ -415,13 +412,7 @@ pub(super) fn list() -> Vec<String> {
     let events = EVENTS_DIRECTIVES.iter().map(|row| (row.name, row.contexts));
     let http = [("http", Contexts::MAIN)];
     let line = |(name, contexts): (&str, Contexts)| {
-        // Modules of nginx are compiled against its memory layout.
-        let status = if name == "load_module" {
-            "refused"
-        } else {
-            "implemented"
-        };
-        format!("{name}\tcore\t{}\t{status}", contexts.names().join(","))
+        format!("{name}\tcore\t{}\timplemented", contexts.names().join(","))
     };
     let mut lines: Vec<String> = main.chain(events).chain(http).map(line).collect();
     lines.push("include\tcore\tany\timplemented".to_owned());

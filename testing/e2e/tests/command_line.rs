@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use harness::{Binary, Prefix};
+use harness::{Binary, Prefix, Server};
 
 /// What a run ended with, and said; `{prefix}` stands for its folder.
 #[derive(Debug, PartialEq)]
@@ -295,4 +295,24 @@ fn version_and_help() {
     // The version comes first, then what else was asked for.
     let both = first("-v -t -c good.conf");
     assert_eq!(both, format!("{version}{}\n", OK.join("\n")));
+}
+
+/// `load_module` loads nothing: silent where there is no need, a warning for what is not built in,
+/// and refused where nobody knows what the module would do.
+#[test]
+fn modules_are_not_loaded() {
+    let test = |module: &str| {
+        let main = format!("load_module modules/{module}.so;");
+        let output = Server::of_one("").with_main(&main).run(&["-t"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.success(), said)
+    };
+    let (succeeded, said) = test("ngx_http_dav_module");
+    assert!(succeeded && !said.contains("[warn]"), "{said}");
+    let (succeeded, said) = test("ngx_http_lua_module");
+    let warning = r#"[warn] module "ngx_http_lua_module" is not built in"#;
+    assert!(succeeded && said.contains(warning), "{said}");
+    let (succeeded, said) = test("ngx_http_own_module");
+    let error = r#"[emerg] module "ngx_http_own_module" is not built in"#;
+    assert!(!succeeded && said.contains(error), "{said}");
 }
