@@ -24,6 +24,7 @@ pub fn http1_request(data: &[u8]) {
             assert_eq!(Ok(Progress::Partial), again, "in pieces");
             assert!(data.len() <= limits.head_max(), "a head without a bound");
         }
+        (Ok(Progress::HostKnown), _) => unreachable!("it was told to read on"),
         (Err(refusal), again) => {
             assert_eq!(Err(refusal), again, "in pieces");
             check_refusal(data, &refusal);
@@ -41,6 +42,7 @@ fn limits(data: &[u8]) -> Limits {
         max_headers: [2, 1000][choice % 2],
         ignore_invalid_headers: !choice.is_multiple_of(5),
         underscores_in_headers: choice.is_multiple_of(7),
+        stops_at_host: choice.is_multiple_of(4),
     }
 }
 
@@ -48,7 +50,14 @@ fn parse(data: &[u8], cuts: &[usize], limits: &Limits) -> (Result<Progress, Refu
     let mut parser = RequestParser::new();
     let mut head = Head::new();
     for &cut in cuts {
-        let answer = parser.parse(&data[..cut], limits, &mut head);
+        let mut answer = parser.parse(&data[..cut], limits, &mut head);
+        if answer == Ok(Progress::HostKnown) {
+            let limits = Limits {
+                stops_at_host: false,
+                ..limits.clone()
+            };
+            answer = parser.parse(&data[..cut], &limits, &mut head);
+        }
         if answer != Ok(Progress::Partial) {
             return (answer, head);
         }

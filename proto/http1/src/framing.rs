@@ -109,6 +109,33 @@ pub fn framing<'a>(head: &Head, buf: &'a [u8]) -> Result<Framing<'a>, Refusal> {
     })
 }
 
+/// The host of a request that is read or refused before its head ended, as far as nginx knows
+/// it by then: once the request line is complete that of an absolute target, else of a valid Host line before the first line that
+/// may not be repeated and is.
+///
+/// Source: `ngx_http_process_host()`, nginx 1.31.5.
+#[must_use]
+pub fn host_so_far<'a>(head: &Head, buf: &'a [u8]) -> Option<Host<'a>> {
+    if head.request_line.is_empty() {
+        return None;
+    }
+    if head.target.form != TargetForm::Origin {
+        return validate_host(head.target.authority.of(buf)).ok();
+    }
+    let mut seen = 0;
+    for field in &head.fields {
+        let bit = field.known.bit() & UNIQUE_SET;
+        if seen & bit != 0 {
+            return None;
+        }
+        if field.known == Known::Host {
+            return validate_host(field.value.of(buf)).ok();
+        }
+        seen |= bit;
+    }
+    None
+}
+
 /// Refuses the methods that nginx's core refuses. `allow_connect` says whether the server
 /// tunnels (`tunnel_pass`).
 ///

@@ -3,7 +3,7 @@
 /// What one request head may use. The bytes are counted as nginx counts its buffers, so that
 /// the same requests are refused: a line never straddles two buffers, and what is left of a
 /// buffer that the next line does not fit into is lost.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// `client_header_buffer_size`, bytes. A head that fits here costs nothing more.
     pub initial_buffer: usize,
@@ -20,6 +20,8 @@ pub struct Limits {
     pub ignore_invalid_headers: bool,
     /// `underscores_in_headers`: whether `_` is valid in a name.
     pub underscores_in_headers: bool,
+    /// Whether to stop once the host is known, since the rest is to be read under other limits.
+    pub stops_at_host: bool,
 }
 
 impl Limits {
@@ -42,6 +44,7 @@ impl Default for Limits {
             max_headers: 1000,
             ignore_invalid_headers: true,
             underscores_in_headers: false,
+            stops_at_host: false,
         }
     }
 }

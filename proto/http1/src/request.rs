@@ -2,13 +2,16 @@
 
 use crate::header_line::{HeaderLine, HeaderStep};
 use crate::request_line::RequestLine;
-use crate::{Detail, Head, Limits, Refusal, Span, Version};
+use crate::{Detail, Head, Known, Limits, Refusal, Span, TargetForm, Version};
 
 /// What a call of [`RequestParser::parse`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Call again with the same bytes and more behind them.
     Partial,
+    /// [`host_so_far`](crate::host_so_far) has an answer. Call again with the same bytes, and
+    /// with limits that do not stop here. Only with [`Limits::stops_at_host`].
+    HostKnown,
     /// The head is complete; the body, or the next request, begins at `head_len`.
     Complete {
         /// Bytes of the head, blank lines before and after it included.
@@ -38,6 +41,13 @@ enum Stage {
     RequestLine,
     Header,
     Complete,
+}
+
+/// Why reading a window ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Read {
+    All,
+    Host,
 }
 
 impl Default for RequestParser {
@@ -95,7 +105,9 @@ impl RequestParser {
 
         loop {
             let window = buf.get(..self.window_end).unwrap_or(buf);
-            self.read_window(window, limits, head)?;
+            if self.read_window(window, limits, head)? == Read::Host {
+                return Ok(Progress::HostKnown);
+            }
             if self.stage == Stage::Complete {
                 return Ok(Progress::Complete { head_len: self.pos });
             }
@@ -106,19 +118,22 @@ impl RequestParser {
         }
     }
 
-    /// Reads until the window or the head ends.
+    /// Reads until the window or the head ends, or the host is known and that is asked for.
     fn read_window(
         &mut self,
         window: &[u8],
         limits: &Limits,
         head: &mut Head,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Read, Refusal> {
         if self.stage == Stage::RequestLine && self.line.read(window, &mut self.pos, head)? {
             self.stage = if head.version == Version::Http09 {
                 Stage::Complete
             } else {
                 Stage::Header
             };
+            if limits.stops_at_host && head.target.form != TargetForm::Origin {
+                return Ok(Read::Host);
+            }
         }
 
         while self.stage == Stage::Header {
@@ -136,10 +151,13 @@ impl RequestParser {
                         return Err(Refusal::new(494, "client sent too many header lines"));
                     }
                     head.push(field);
+                    if limits.stops_at_host && field.known == Known::Host {
+                        return Ok(Read::Host);
+                    }
                 }
             }
         }
-        Ok(())
+        Ok(Read::All)
     }
 
     fn ignore(&self, head: &mut Head) {

@@ -268,3 +268,73 @@ fn since_1_22() {
     let connect = server.request("CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n");
     assert_eq!(connect.status, 405);
 }
+
+/// A request that is refused is answered by the server whose name was read before it broke, by
+/// the default one otherwise.
+#[test]
+fn the_server_that_answers_what_is_refused() {
+    let server = |listen: &str, name: &str, text: &str| {
+        format!(
+            "server {{ listen 127.0.0.1:%%PORT%%{listen}; server_name {name};
+                error_page 400 405 413 414 494 501 /refused;
+                location = /refused {{ internal; return 200 '{text} $host'; }}
+                location / {{ return 200 '{text} reached'; }} }}"
+        )
+    };
+    let http = [
+        server(" default_server", "first", "first"),
+        server("", "second", "second"),
+        server("", "''", "without"),
+    ]
+    .join("\n");
+    let heads = [
+        "GET / HTTP/1.1\r\nHost: second\r\nContent-Length: x\r\n\r\n",
+        "GET / HTTP/1.1\r\nContent-Length: x\r\nHost: second\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: second\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+        "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\nHost: second\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: second\r\nHost: first\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: second\r\n:\r\n\r\n",
+        "GET / HTTP/1.1\r\n:\r\nHost: second\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: sec/ond\r\n\r\n",
+        "GET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: second\r\nTransfer-Encoding: gzip\r\n\r\n",
+        "GET http://second/ HTTP/1.1\r\nHost: first\r\nContent-Length: x\r\n\r\n",
+        "GET http://second/ HTTP/1.1\r\n\r\n",
+        "GET http://sec^ond/ HTTP/1.1\r\nHost: second\r\n\r\n",
+        "GET /% HTTP/1.1\r\nHost: second\r\n\r\n",
+        "TRACE / HTTP/1.1\r\nHost: second\r\n\r\n",
+    ];
+    Differential::new(Server::new(&http))
+        .with_exchanges(heads.iter().map(Exchange::new))
+        .run();
+}
+
+/// Once the host is known, its server says how header lines are read.
+#[test]
+fn header_lines_are_read_as_the_named_server_says() {
+    let builder = Server::new(
+        "server { listen 127.0.0.1:%%PORT%% default_server; server_name first;
+            location / { return 200 \"first $http_a_b\"; } }
+        server { listen 127.0.0.1:%%PORT%%; server_name second; underscores_in_headers on;
+            large_client_header_buffers 2 2k; client_header_buffer_size 1k;
+            location / { return 200 \"second $http_a_b\"; } }
+        server { listen 127.0.0.1:%%PORT%%; server_name third; ignore_invalid_headers off;
+            large_client_header_buffers 4 16k;
+            location / { return 200 \"third $http_a_b\"; } }",
+    );
+    let long = "x".repeat(3000);
+    let longer = "x".repeat(12_000);
+    let mut heads = Vec::new();
+    for host in ["first", "second", "third"] {
+        for field in ["a_b: 1", &format!("X: {long}"), &format!("X: {longer}")] {
+            heads.push(format!("GET / HTTP/1.1\r\nHost: {host}\r\n{field}\r\n\r\n"));
+            heads.push(format!("GET / HTTP/1.1\r\n{field}\r\nHost: {host}\r\n\r\n"));
+            heads.push(format!(
+                "GET http://{host}/ HTTP/1.1\r\n{field}\r\nHost: other\r\n\r\n"
+            ));
+        }
+    }
+    Differential::new(builder)
+        .with_exchanges(heads.iter().map(Exchange::new))
+        .run();
+}

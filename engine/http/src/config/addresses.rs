@@ -3,6 +3,7 @@
 use super::generation::Server;
 use super::listen::Listen;
 use super::server_names::{NameMatch, NameTable};
+use crate::core::client::CLIENT;
 use engine::Loading;
 use engine::address::Address;
 use std::collections::HashMap;
@@ -19,6 +20,8 @@ pub struct AddressServers {
     pub default: Rc<Server>,
     /// How many servers there are: with one, names need not be looked at.
     pub count: usize,
+    /// Whether heads are read under other limits once their host is known.
+    pub limits_differ: bool,
     names: NameTable,
 }
 
@@ -167,11 +170,16 @@ fn address_servers(
             }
         }
     }
+    let limits = |listen: &&Listen| CLIENT.of(&servers[&listen.server].settings).limits();
+    let limits_of_default = limits(default);
     AddressServers {
         address: address.clone(),
         proxy_protocol,
         default: Rc::clone(&servers[&default.server]),
         count: group.len(),
+        limits_differ: group
+            .iter()
+            .any(|listen| limits(listen) != limits_of_default),
         names,
     }
 }

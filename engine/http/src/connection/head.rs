@@ -1,12 +1,13 @@
 //! Reads a request's head and routes it to its server.
 
 use super::Connection;
+use crate::config::addresses::AddressServers;
 use crate::config::server_names::NameMatch;
 use crate::core::client::CLIENT;
 use crate::error::{Abort, Error};
 use crate::request::{Request, RequestHead};
 use crate::request_body::Incoming;
-use http1::{Progress, RequestParser, Span, Version};
+use http1::{Known, Progress, RequestParser, Span, TargetForm, Version};
 use runtime::Class;
 use std::io;
 use std::rc::Rc;
@@ -52,7 +53,7 @@ pub async fn next_request(connection: &Rc<Connection>) -> Next {
         }
         Ok(Read::Refused(status, reason)) => refused(connection, head, status, &reason),
         Err(Error::Aborted(Abort::TimedOut)) => {
-            let request = new_request(connection, head);
+            let request = unfinished_request(connection, head);
             request.log(
                 runtime::log::Level::Info,
                 "client timed out while reading client request",
@@ -66,7 +67,7 @@ pub async fn next_request(connection: &Rc<Connection>) -> Next {
                     runtime::log::Level::Info,
                     &format!("{error} while reading client request line"),
                 );
-                let request = new_request(connection, head);
+                let request = unfinished_request(connection, head);
                 super::h1::log_unanswered(request, 400);
             }
             Next::Closed
@@ -83,14 +84,22 @@ enum Read {
 async fn read_head(connection: &Rc<Connection>, head: &mut RequestHead) -> Result<Read, Error> {
     let servers = connection.servers();
     let settings = CLIENT.of(&servers.default.settings);
-    let limits = settings.limits();
+    let mut limits = settings.limits();
+    limits.stops_at_host = servers.limits_differ;
     let mut parser = RequestParser::new();
     let mut has_deadline = false;
     loop {
         if !head.buf.is_empty() {
             match parser.parse(&head.buf, &limits, &mut head.parsed) {
                 Ok(Progress::Complete { head_len }) => return Ok(Read::Complete(head_len)),
-                Ok(_) => {}
+                Ok(Progress::HostKnown) => {
+                    limits = http1::Limits {
+                        initial_buffer: limits.initial_buffer,
+                        ..limits_for_host(servers, head)
+                    };
+                    continue;
+                }
+                Ok(Progress::Partial) => {}
                 Err(refusal) => {
                     let part = if parser.is_past_request_line() {
                         "headers"
@@ -128,6 +137,16 @@ async fn read_head(connection: &Rc<Connection>, head: &mut RequestHead) -> Resul
     }
 }
 
+/// The limits of the server that the host read last leads to.
+fn limits_for_host(servers: &AddressServers, head: &RequestHead) -> http1::Limits {
+    let host = http1::host_so_far(&head.parsed, &head.buf);
+    let server = match servers.find(host.as_ref().map_or(b"", |host| &host.name)) {
+        NameMatch::Default => &servers.default,
+        NameMatch::Server(server) | NameMatch::Pattern(_, server) => server,
+    };
+    CLIENT.of(&server.settings).limits()
+}
+
 fn new_request(connection: &Rc<Connection>, head: Box<RequestHead>) -> Box<Request> {
     connection
         .requests
@@ -136,20 +155,25 @@ fn new_request(connection: &Rc<Connection>, head: Box<RequestHead>) -> Box<Reque
     Box::new(Request::new(Rc::clone(connection), server, head))
 }
 
-fn refused(
-    connection: &Rc<Connection>,
-    mut head: Box<RequestHead>,
-    status: u16,
-    reason: &str,
-) -> Next {
-    if head.parsed.request_line.is_empty() {
-        head.parsed.request_line = first_line(&head.buf);
+/// A request that ends before it was read whole, at the server that is known by then.
+fn unfinished_request(connection: &Rc<Connection>, head: Box<RequestHead>) -> Box<Request> {
+    let mut request = new_request(connection, head);
+    if read_host_so_far(&mut request) {
+        select_server(&mut request);
+    }
+    request
+}
+
+fn refused(connection: &Rc<Connection>, head: Box<RequestHead>, status: u16, reason: &str) -> Next {
+    let mut request = unfinished_request(connection, head);
+    let parsed = &mut request.head.parsed;
+    if parsed.request_line.is_empty() {
+        parsed.request_line = first_line(&request.head.buf);
     }
     // A line that was not read to its end names no version, so the answer has a head.
-    if head.parsed.version == Version::Http09 {
-        head.parsed.version = Version::Http10;
+    if parsed.version == Version::Http09 {
+        parsed.version = Version::Http10;
     }
-    let request = new_request(connection, head);
     request.log(runtime::log::Level::Info, reason);
     Next::Refused(request, status)
 }
@@ -179,6 +203,30 @@ fn fill(request: &mut Request) -> Result<(), (u16, String)> {
     // First, since logs name the URI also of a request that is refused for its fields. Which
     // server it is for is not known yet, so it is the default server's say how slashes are merged.
     fill_uri(request)?;
+    let filled = fill_framing(request);
+    if filled.is_ok() || read_host_so_far(request) || has_no_host(request) {
+        select_server(request);
+    }
+    filled
+}
+
+/// Fills in the host of a request that ends early, if one is known by then.
+fn read_host_so_far(request: &mut Request) -> bool {
+    let Some(host) = http1::host_so_far(&request.head.parsed, &request.head.buf) else {
+        return false;
+    };
+    request.host_port = host.port;
+    request.host = host.name.into_owned();
+    true
+}
+
+/// No host is a name too, unlike a broken one.
+fn has_no_host(request: &Request) -> bool {
+    let parsed = &request.head.parsed;
+    parsed.target.form == TargetForm::Origin && !parsed.has(Known::Host)
+}
+
+fn fill_framing(request: &mut Request) -> Result<(), (u16, String)> {
     let parsed = &request.head.parsed;
     let buf = &request.head.buf;
     let refusal = |refusal: http1::Refusal| (refusal.status, refusal.reason.to_owned());
@@ -190,7 +238,6 @@ fn fill(request: &mut Request) -> Result<(), (u16, String)> {
         request.host = host.name.into_owned();
         request.host_port = host.port;
     }
-    select_server(request);
     Ok(())
 }
 

@@ -66,6 +66,7 @@ impl Client {
             max_headers: clamp(*self.max_headers),
             ignore_invalid_headers: *self.ignore_invalid_headers,
             underscores_in_headers: *self.underscores_in_headers,
+            stops_at_host: false,
         }
     }
 }
