@@ -36,7 +36,8 @@ const GATHER_MAX: usize = 64 << 10;
 /// # Errors
 ///
 /// The client left or was too slow, or the body could not be completed, which the client can
-/// see: a chunked body has no end, any other is short.
+/// see: a chunked body has no end, one that would end with the connection ends by a reset, any
+/// other is short.
 pub async fn send(request: &mut Request, response: Response) -> Result<(), Error> {
     let held = request.connection.unsent.len();
     let (response, framing, out) = begin(request, response);
@@ -74,8 +75,12 @@ pub async fn send(request: &mut Request, response: Response) -> Result<(), Error
     } else {
         request.connection.unsent.replace(out);
     }
-    if sent.is_ok() && framing == BodyFraming::Close {
+    if framing == BodyFraming::Close {
         request.keep_alive.set(false);
+        if sent.is_err() {
+            // An ordinary close would make what is short look whole.
+            request.connection.stream.linger_reset();
+        }
     }
     sent?;
     // What is held back leaves with the next response; when there is none, at once.
