@@ -222,7 +222,11 @@ impl Search {
             };
             request.log(level, &message);
         }
+        // An idle connection may have been closed in the moment it was taken: no peer's fault.
+        // A peer that is gone is found out with the next connection that is made.
+        let is_stale = visit.is_cached && matches!(failure, Failure::Broken(_));
         let outcome = match &failure {
+            _ if is_stale => Outcome::Next,
             Failure::Status(403 | 404) => Outcome::Next,
             Failure::ClientLeft(_) | Failure::Ours(_) => Outcome::Answered,
             _ => Outcome::Failed,
@@ -230,8 +234,7 @@ impl Search {
         if visit.claim.release(outcome, now) {
             request.log(Level::Warn, "upstream server temporarily disabled");
         }
-        // An idle connection may have been closed in the moment it was taken: no peer's fault.
-        if visit.is_cached && matches!(failure, Failure::Broken(_)) {
+        if is_stale {
             self.tries += 1;
         }
         let Some(bit) = failure.bit() else {
