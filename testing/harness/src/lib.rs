@@ -27,6 +27,7 @@ mod oracle;
 mod prefix;
 pub mod process;
 mod response;
+pub mod scripted;
 mod server;
 pub mod skip;
 
