@@ -10,6 +10,8 @@ mod chunked;
 mod config;
 mod dns;
 mod escaping;
+mod geoip;
+mod maxmind;
 pub mod mutate;
 mod pieces;
 mod proxy;
@@ -25,6 +27,8 @@ pub use chunked::chunked;
 pub use config::config;
 pub use dns::dns;
 pub use escaping::escaping;
+pub use geoip::geoip;
+pub use maxmind::maxmind;
 pub use proxy::proxy_protocol;
 pub use ranges_and_dates::ranges_and_dates;
 pub use request::http1_request;
@@ -64,12 +68,20 @@ pub static TARGETS: &[Target] = &[
         run: escaping,
     },
     Target {
+        name: "geoip",
+        run: geoip,
+    },
+    Target {
         name: "http1_request",
         run: http1_request,
     },
     Target {
         name: "http1_response",
         run: http1_response,
+    },
+    Target {
+        name: "maxmind",
+        run: maxmind,
     },
     Target {
         name: "proxy_protocol",

@@ -12,8 +12,25 @@ use crate::arguments::Arguments;
 use crate::server_binary::{cargo, repository, run as run_command};
 use crate::tidy;
 
-/// Programs that end-to-end tests use where they are installed, and their Debian packages.
-const PROGRAMS: [(&str, &str); 2] = [("nginx", "nginx"), ("curl", "curl")];
+/// Programs and files that end-to-end tests use where they are installed, and their Debian
+/// packages.
+const PROGRAMS: [(&str, &str); 6] = [
+    ("nginx", "nginx"),
+    ("curl", "curl"),
+    (
+        "/usr/lib/nginx/modules/ngx_http_geoip_module.so",
+        "libnginx-mod-http-geoip",
+    ),
+    (
+        "/usr/lib/nginx/modules/ngx_http_geoip2_module.so",
+        "libnginx-mod-http-geoip2",
+    ),
+    (
+        "/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so",
+        "libnginx-mod-http-headers-more-filter",
+    ),
+    ("/usr/share/GeoIP/GeoIP.dat", "geoip-database"),
+];
 
 /// How long the package manager may take, in seconds.
 const INSTALL_LIMIT: &str = "300";
@@ -99,7 +116,7 @@ fn install_missing() {
     }
 }
 
-/// Whether `program` lies in one of the folders for programs.
+/// Whether `program` lies in one of the folders for programs, or a file is where its path says.
 fn is_installed(program: &str) -> bool {
     let folders = env::var("PATH").unwrap_or_default();
     folders

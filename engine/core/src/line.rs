@@ -4,6 +4,7 @@ use crate::context::Contexts;
 use crate::pattern::Pattern;
 use crate::template::Template;
 use crate::variable::{VariableId, VariableNames};
+use base::cidr::Cidr;
 use conf::{Position, Word};
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -108,6 +109,18 @@ impl Loading {
             Some(position) => error.at(position),
             None => error,
         });
+    }
+
+    /// Reads an address range, and warns of bits in it that do not count; `None` when `text` is
+    /// none, which everybody refuses in words of his own.
+    pub fn cidr(&mut self, text: &[u8], position: Position) -> Option<Cidr> {
+        let parsed = std::str::from_utf8(text).ok().and_then(Cidr::parse)?;
+        if parsed.low_bits {
+            let shown = String::from_utf8_lossy(text);
+            let message = format!("low address bits of {shown} are meaningless");
+            self.warn(message, Some(position));
+        }
+        Some(parsed.cidr)
     }
 
     /// `path` under the prefix, unless it is absolute.

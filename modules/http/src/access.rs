@@ -6,7 +6,7 @@
 //! Source: nginx documentation, ngx_http_access_module.
 
 use base::cidr::Cidr;
-use engine::directive::{custom, lossy};
+use engine::directive::custom;
 use engine::{
     Arity, Contexts, Directive, Line, Refused, Setting, SettingsTable, Slot, inherit_fields,
 };
@@ -101,13 +101,8 @@ fn add(settings: &mut Settings, line: &mut Line<'_>, allows: bool) -> Result<(),
         b"all" => Whom::All,
         b"unix:" => Whom::Unix,
         text => {
-            let parsed = std::str::from_utf8(text).ok().and_then(Cidr::parse);
-            let parsed = parsed.ok_or_else(|| line.invalid_parameter(0))?;
-            if parsed.low_bits {
-                let shown = lossy(text);
-                line.warn(format!("low address bits of {shown} are meaningless"));
-            }
-            Whom::Range(parsed.cidr)
+            let range = line.loading.cidr(text, line.directive.end);
+            Whom::Range(range.ok_or_else(|| line.invalid_parameter(0))?)
         }
     };
     settings.rules.edit().push(Rule { whom, allows });

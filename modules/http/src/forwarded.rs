@@ -1,7 +1,49 @@
 //! Who stands behind trusted proxies, as `X-Forwarded-For` and its like tell it.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use base::cidr::Cidr;
+use engine::directive::lossy;
+use engine::{Line, Refused};
+use http::Request;
+use http1::Known;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use sys::socket::PeerAddr;
+
+/// Who stands behind `peer`, as `X-Forwarded-For` of `request` tells it; `peer` itself when it is
+/// not among the `trusted` or no address is told. Recursively, of trusted ones the next is asked.
+pub(crate) fn client(
+    peer: PeerAddr,
+    request: &Request,
+    trusted: &[Cidr],
+    is_recursive: bool,
+) -> PeerAddr {
+    if trusted.is_empty() {
+        return peer;
+    }
+    let is_trusted = |peer: PeerAddr| {
+        let ip = peer.ip();
+        ip.is_some_and(|ip| trusted.iter().any(|range| range.contains(ip)))
+    };
+    let fields = forwarded_for(request);
+    behind(peer, fields.into_iter(), is_trusted, is_recursive).unwrap_or(peer)
+}
+
+/// Reads the one argument of a directive that names proxies to trust.
+///
+/// # Errors
+///
+/// `invalid network "..."`.
+pub(crate) fn read_proxy(line: &mut Line<'_>) -> Result<Cidr, Refused> {
+    let network = line.loading.cidr(line.arg(0), line.directive.end);
+    let shown = lossy(line.arg(0));
+    network.ok_or_else(|| Refused::new(format!("invalid network \"{shown}\"")))
+}
+
+/// Every `X-Forwarded-For` of a request, in their order.
+pub(crate) fn forwarded_for(request: &Request) -> Vec<&[u8]> {
+    let buf = &request.head.buf;
+    let fields = request.head.parsed.all(Known::XForwardedFor);
+    fields.map(|field| field.value.of(buf)).collect()
+}
 
 /// The address that `fields` name for a request that came from `peer`; `None` when `peer` is not
 /// trusted or the last field names no address.
@@ -68,12 +110,17 @@ pub(crate) fn parse(text: &[u8]) -> Option<PeerAddr> {
         return Some(SocketAddr::new(ip.into(), 0).into());
     }
     let address: SocketAddr = text.parse().ok()?;
-    (address.port() > 0).then(|| address.into())
+    let is_one = address.port() > 0 && address.ip() != NOBODY;
+    is_one.then(|| address.into())
 }
+
+/// Stands for no address: nginx takes it for none where it reads one.
+const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::BROADCAST);
 
 /// Reads an address without a port.
 pub(crate) fn parse_ip(text: &[u8]) -> Option<IpAddr> {
-    std::str::from_utf8(text).ok()?.parse().ok()
+    let ip = std::str::from_utf8(text).ok()?.parse().ok()?;
+    (ip != NOBODY).then_some(ip)
 }
 
 #[cfg(test)]
@@ -97,6 +144,8 @@ mod tests {
             "",
             "a",
             "192.0.2.1:0",
+            "255.255.255.255",
+            "255.255.255.255:80",
             "192.0.2.1:65536",
             "192.0.2.1:",
             "unix:",

@@ -18,13 +18,11 @@ use engine::{
 };
 use http::variable::{Caching, define};
 use http::{Bytes, Module, Request};
-use http1::Known;
 use networks::Networks;
 use ranges::{Added, Ranges};
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
-use sys::socket::PeerAddr;
 
 /// Nothing to keep: the directive defines a variable.
 #[derive(Clone, Default)]
@@ -84,25 +82,6 @@ impl Geo {
         found.or(self.default.as_ref()).map_or(b"", |value| value)
     }
 
-    /// The address to find for a request that has `address` itself.
-    fn behind_proxies(&self, request: &Request, address: PeerAddr) -> PeerAddr {
-        if self.proxies.is_empty() {
-            return address;
-        }
-        let is_trusted = |peer: PeerAddr| {
-            let ip = peer.ip();
-            ip.is_some_and(|ip| self.proxies.iter().any(|range| range.contains(ip)))
-        };
-        let fields: Vec<&[u8]> = request
-            .head
-            .parsed
-            .all(Known::XForwardedFor)
-            .map(|field| field.value.of(&request.head.buf))
-            .collect();
-        forwarded::behind(address, fields.into_iter(), is_trusted, self.is_recursive)
-            .unwrap_or(address)
-    }
-
     fn write(&self, source: Option<VariableId>, request: &Request, out: &mut Vec<u8>) {
         let address = match source {
             None => Some(request.remote_addr()),
@@ -111,7 +90,8 @@ impl Geo {
                 .and_then(|text| forwarded::parse_ip(&text))
                 .map(|ip| SocketAddr::new(ip, 0).into()),
         };
-        let address = address.map(|address| self.behind_proxies(request, address));
+        let address = address
+            .map(|address| forwarded::client(address, request, &self.proxies, self.is_recursive));
         out.extend_from_slice(self.find(address.and_then(|address| address.ip())));
     }
 }
@@ -308,17 +288,9 @@ impl Reader<'_> {
         self.loading.warn(message, Some(line.end));
     }
 
-    /// Reads a network; warns of bits that do not count.
     fn network(&mut self, text: &[u8], line: &conf::Directive) -> Result<Cidr, Refused> {
-        let parsed = std::str::from_utf8(text).ok().and_then(Cidr::parse);
-        let Some(parsed) = parsed else {
-            return Err(Refused::new(format!("invalid network \"{}\"", lossy(text))));
-        };
-        if parsed.low_bits {
-            let message = format!("low address bits of {} are meaningless", lossy(text));
-            self.loading.warn(message, Some(line.end));
-        }
-        Ok(parsed.cidr)
+        let network = self.loading.cidr(text, line.end);
+        network.ok_or_else(|| Refused::new(format!("invalid network \"{}\"", lossy(text))))
     }
 
     /// The value as shared bytes: large tables have few different ones.

@@ -15,6 +15,8 @@ mod file_test;
 mod file_work;
 mod forwarded;
 mod geo;
+mod geoip;
+mod geoip2;
 mod headers;
 mod index;
 mod limit_conn;
@@ -51,6 +53,8 @@ use http::Module;
 /// What rooms do without a request: for fuzzers, which cut their input everywhere.
 pub mod pure {
     pub use crate::charset::recode;
+    pub use crate::geoip::database;
+    pub use crate::geoip2::reader;
     pub use crate::ssi::{scanner, text};
     pub use crate::sub_filter::editor;
 }
@@ -69,6 +73,8 @@ pub static MODULES: &[&Module] = &[
     // Variables by directive: nothing of them runs on its own.
     &map::MODULE,
     &geo::MODULE,
+    &geoip::MODULE,
+    &geoip2::MODULE,
     &split_clients::MODULE,
     &referer::MODULE,
     &secure_link::MODULE,

@@ -13,7 +13,6 @@ use engine::{
     inherit_fields,
 };
 use http::{Error, Flow, Handler, Module, Phase, Request, Variable};
-use http1::Known;
 use std::io::Write;
 use std::rc::Rc;
 use sys::socket::PeerAddr;
@@ -106,11 +105,7 @@ fn real_peer(request: &Request) -> Option<PeerAddr> {
         }
         Header::RealIp => first_field(request, b"x-real-ip").into_iter().collect(),
         Header::Field(name) => first_field(request, name).into_iter().collect(),
-        Header::ForwardedFor => {
-            let buf = &request.head.buf;
-            let fields = request.head.parsed.all(Known::XForwardedFor);
-            fields.map(|field| field.value.of(buf)).collect()
-        }
+        Header::ForwardedFor => forwarded::forwarded_for(request),
     };
     forwarded::behind(peer, fields.into_iter(), is_trusted, *settings.recursive)
 }
@@ -133,16 +128,11 @@ fn is_trusted(from: &[Trusted], peer: PeerAddr) -> bool {
 /// `set_real_ip_from address | CIDR | unix: | hostname`
 fn read_from(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused> {
     let word = line.arg(0);
-    let parsed = std::str::from_utf8(word).ok().and_then(Cidr::parse);
     let mut from = settings.from.to_vec();
     if word == b"unix:" {
         from.push(Trusted::Unix);
-    } else if let Some(parsed) = parsed {
-        if parsed.low_bits {
-            let shown = lossy(word);
-            line.warn(format!("low address bits of {shown} are meaningless"));
-        }
-        from.push(Trusted::Range(parsed.cidr));
+    } else if let Some(range) = line.loading.cidr(word, line.directive.end) {
+        from.push(Trusted::Range(range));
     } else {
         let shown = lossy(word);
         let addresses = address::resolve(&shown).ok_or_else(|| {

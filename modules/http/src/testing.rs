@@ -8,9 +8,18 @@ use std::rc::Rc;
 
 /// What loading `http { INSIDE }` says: messages of errors and warnings, without positions.
 pub(crate) fn messages(inside: &str) -> Vec<String> {
+    messages_with(&[], inside)
+}
+
+/// The same where files of these names lie beside the configuration.
+pub(crate) fn messages_with(files: &[(&str, Vec<u8>)], inside: &str) -> Vec<String> {
     let (main, folder) = (Path::new("/nonexistent/main"), Path::new("/nonexistent"));
     let text = format!("http {{ {inside} }}");
-    let source = Rc::new(MemorySource::new().with(main, text));
+    let mut source = MemorySource::new().with(main, text);
+    for (name, bytes) in files {
+        source = source.with(folder.join(name), bytes.as_slice());
+    }
+    let source = Rc::new(source);
     let (tree, errors) = conf::load(main, folder, folder, &*source);
     assert!(errors.is_empty(), "{errors:?}");
     let registry = Rc::new(Registry::new(crate::MODULES));

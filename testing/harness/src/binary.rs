@@ -12,6 +12,9 @@ const NGINX_VARIABLE: &str = "NGINX_BINARY";
 /// Where distributions put nginx.
 const NGINX_PLACES: [&str; 3] = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"];
 
+/// Where distributions put nginx's modules.
+const NGINX_MODULE_PLACES: [&str; 2] = ["/usr/lib/nginx/modules", "/usr/lib64/nginx/modules"];
+
 /// A server that takes nginx's command line.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Binary {
@@ -90,6 +93,16 @@ fn nginx() -> Option<PathBuf> {
             .map(PathBuf::from)
             .find(|path| path.is_file()),
     }
+}
+
+/// Where a module of the installed nginx is, such as `ngx_http_geoip_module`; modules fit no
+/// other nginx than the one that they were built for.
+pub(crate) fn nginx_module(name: &str) -> Option<PathBuf> {
+    let is_other = env::var_os(NGINX_VARIABLE).is_some();
+    let places = NGINX_MODULE_PLACES.iter().filter(|_| !is_other);
+    places
+        .map(|folder| PathBuf::from(folder).join(name).with_extension("so"))
+        .find(|path| path.is_file())
 }
 
 /// Cargo's target folder, seen from an executable in `target/PROFILE/deps/` or `target/PROFILE/`.

@@ -6,7 +6,7 @@ use std::io;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use crate::binary::Binary;
+use crate::binary::{self, Binary};
 use crate::config::{self, Ports};
 use crate::oracle::Allowed;
 use crate::prefix::Prefix;
@@ -32,6 +32,7 @@ pub struct Builder {
     binary: Binary,
     wrapper: Vec<String>,
     environment: Vec<(String, String)>,
+    nginx_modules: Vec<String>,
     pub(crate) allowed: Allowed,
     pub(crate) quit_limit: Duration,
 }
@@ -48,6 +49,7 @@ impl Builder {
             binary: Binary::Tidegate,
             wrapper: Vec::new(),
             environment: Vec::new(),
+            nginx_modules: Vec::new(),
             allowed: Allowed::default(),
             quit_limit: QUIT_LIMIT,
         }
@@ -66,6 +68,34 @@ impl Builder {
         self.main.push_str(text);
         self.main.push('\n');
         self
+    }
+
+    /// Lets nginx load its module `name`, such as `ngx_http_geoip_module`, which is built into
+    /// Tidegate. A comparison is skipped where that is not installed.
+    #[must_use]
+    pub fn with_nginx_module(mut self, name: &str) -> Self {
+        self.nginx_modules.push(name.to_owned());
+        self
+    }
+
+    /// A module that nginx is to load and that is not installed.
+    pub(crate) fn missing_nginx_module(&self) -> Option<&str> {
+        let is_missing = |name: &&String| binary::nginx_module(name).is_none();
+        self.nginx_modules
+            .iter()
+            .find(is_missing)
+            .map(String::as_str)
+    }
+
+    /// The configuration file's text, with its placeholders.
+    fn file(&self) -> String {
+        let is_nginx = self.binary.has_built_in_paths();
+        let modules = self.nginx_modules.iter().filter(|_| is_nginx);
+        let lines = modules
+            .filter_map(|name| binary::nginx_module(name))
+            .map(|path| format!("load_module {};\n", path.display()));
+        let main = lines.chain([self.main.clone()]).collect::<String>();
+        config::file(&main, &self.events, &self.http, is_nginx)
     }
 
     /// Adds `text` to the `events` block.
@@ -183,8 +213,7 @@ impl Builder {
         for (name, number) in &self.ports {
             ports.set(name, *number);
         }
-        let built_in = self.binary.has_built_in_paths();
-        let text = config::file(&self.main, &self.events, &self.http, built_in);
+        let text = self.file();
         let place = prefix.path().display().to_string();
         let text = ports
             .expand(&text, &place)
@@ -202,8 +231,7 @@ impl Builder {
 
     /// Writes the configuration file with its placeholders replaced, and returns its text.
     pub(crate) fn write_conf(&self, prefix: &Prefix, ports: &mut Ports) -> io::Result<String> {
-        let built_in = self.binary.has_built_in_paths();
-        let text = config::file(&self.main, &self.events, &self.http, built_in);
+        let text = self.file();
         let text = ports.expand(&text, &prefix.path().display().to_string())?;
         prefix.write("nginx.conf", text.as_bytes());
         Ok(text)

@@ -113,6 +113,10 @@ impl Differential {
             skip::skip("nginx is not installed");
             return;
         }
+        if let Some(module) = self.builder.missing_nginx_module() {
+            skip::skip(&format!("nginx's {module} is not installed"));
+            return;
+        }
         let nginx = self.answers(Binary::Nginx);
         let tidegate = self.answers(Binary::Tidegate);
         let mut report = String::new();

@@ -1,0 +1,5 @@
+//! `geoip` and `geoip2`.
+
+mod legacy;
+mod maxmind;
+mod trie;
