@@ -6,6 +6,7 @@
 //! the lock leaves the zone marked: the next owner repairs the allocator, and a [`SharedMap`]
 //! rebuilds itself from its entries, losing at most the one that was being changed.
 
+mod cells;
 mod counters;
 mod lock;
 mod map;
@@ -16,6 +17,7 @@ mod slab;
 mod zone;
 mod zones;
 
+pub use cells::Cells;
 pub use counters::{SharedCounters, Slot};
 pub use map::{Full, MapGuard, SharedMap};
 pub use record::Record;

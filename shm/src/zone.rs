@@ -5,8 +5,10 @@ use std::fmt;
 use std::io;
 use std::sync::atomic::{Ordering, compiler_fence};
 
+use crate::cells::Cells;
 use crate::lock::{Found, Lock};
 use crate::mapping::Mapping;
+use crate::own_pid::own_pid;
 use crate::record::Record;
 use crate::slab;
 
@@ -121,6 +123,12 @@ pub struct Guard<'a> {
 }
 
 impl Guard<'_> {
+    /// The id of the process that holds the lock: this one. Costs no system call.
+    #[must_use]
+    pub fn owner(&self) -> u32 {
+        own_pid()
+    }
+
     /// How many bytes the zone takes.
     #[must_use]
     pub const fn size(&self) -> usize {
@@ -189,6 +197,12 @@ impl Guard<'_> {
         std::hint::black_box(written);
         compiler_fence(Ordering::SeqCst);
         Ok(())
+    }
+
+    /// The zone's words, to be changed in place.
+    #[inline]
+    pub fn cells(&mut self) -> Cells<'_> {
+        Cells::new(self.zone.memory.start(), GUARDED, self.zone.size())
     }
 
     #[inline]

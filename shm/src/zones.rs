@@ -67,6 +67,31 @@ impl Zones {
         Ok(zone)
     }
 
+    /// A new zone `name`, whatever the last configuration had: for what is filled anew by each
+    /// configuration, with what it takes over from [`Zones::previous`].
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` when this configuration has the name already, else what [`Zone::new`] says.
+    pub fn create(&self, name: &str, kind: &'static str, size: usize) -> io::Result<Rc<Zone>> {
+        if self.get(name).is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let zone = Rc::new(Zone::new(name, kind, size)?);
+        self.current
+            .borrow_mut()
+            .insert(name.to_owned(), Rc::clone(&zone));
+        Ok(zone)
+    }
+
+    /// The zone `name` of this kind in the last configuration.
+    #[must_use]
+    pub fn previous(&self, name: &str, kind: &str) -> Option<Rc<Zone>> {
+        let previous = self.previous.borrow();
+        let zone = previous.get(name).filter(|zone| zone.kind() == kind);
+        zone.cloned()
+    }
+
     /// The zone `name` of this configuration.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Rc<Zone>> {
@@ -142,6 +167,21 @@ mod tests {
         assert_eq!(
             zones.get_or_create("b", "k", 100).unwrap_err().kind(),
             io::ErrorKind::InvalidInput
+        );
+    }
+
+    #[test]
+    fn a_created_zone_is_new_and_leads_to_the_one_before() {
+        let old = Zones::new();
+        let first = old.create("a", "k", SIZE).unwrap();
+        let new = old.successor();
+        let second = new.create("a", "k", SIZE).unwrap();
+        assert!(!Rc::ptr_eq(&first, &second));
+        assert!(Rc::ptr_eq(&first, &new.previous("a", "k").unwrap()));
+        assert!(new.previous("a", "other").is_none());
+        assert_eq!(
+            new.create("a", "k", SIZE).unwrap_err().kind(),
+            io::ErrorKind::AlreadyExists
         );
     }
 

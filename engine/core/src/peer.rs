@@ -1,33 +1,72 @@
 //! The servers of a group, and choosing one of them.
 //!
 //! A [`Balancer`] is an algorithm and nothing else. Which peers may be chosen at all (failures,
-//! `max_conns`, `down`, backup, already tried) is decided here, once for every algorithm and
-//! every subsystem. All counters are plain numbers in one place, [`Counters`], so that they can
-//! move to a shared zone as they are.
+//! health, `max_conns`, `down`, backup, already tried) is decided in [`Group`], once for every
+//! algorithm and every subsystem.
+//!
+//! # What is kept where
+//!
+//! What the configuration says of a peer is a [`PeerConfig`]; everything that changes about it
+//! is a row of numbers, its [`Counters`]. The rows are this worker's own ([`Peers::new`]), or
+//! lie in a zone that all workers share ([`Peers::shared`]); nobody but [`Peers`] knows which.
+//! Times in them are milliseconds of the monotonic clock, which all processes have in common
+//! ([`Worker::now`](runtime::Worker::now)).
+//!
+//! A new counter is one line in `counters.rs`; it begins as 0, is in both places at once, and is
+//! taken over by a reload if it is listed in `Counters::take_over`.
+//!
+//! # Changing a group while it is used
+//!
+//! - [`Peers::add`] lists another peer, [`Peers::remove`] takes one off the list. Every worker
+//!   follows at its next look. Requests that a removed peer is serving keep it: they hold its
+//!   configuration ([`Chosen::config`]), and its row is used again once the last one is done.
+//! - A [`PeerId`] is never used twice in a group, so that one kept too long finds nothing.
+//! - [`Peers::list`] is who is there now; [`Peers::with`] looks at the group, and changes
+//!   counters through [`Peer::counters`]. A shared group is locked meanwhile, and so is every
+//!   other group of its zone: do little, look at no other group, evaluate no variable, log
+//!   nothing.
+//! - [`Peers::set_health`] and [`Peers::set_draining`] say who may be chosen.
+//!
+//! A worker that is killed leaves its connections counted; [`Peers::bury`] gives them back.
 
 mod balance;
+mod counters;
+mod description;
+mod group;
+mod local;
+mod peers;
+mod shared;
 #[cfg(test)]
 mod tests;
 
 use crate::address::Address;
 use crate::variable::Lookup;
 pub use balance::{IpHash, LeastConn, RandomTwo, RoundRobin};
+pub use counters::{Counters, Health};
+pub use group::{Group, Peer};
+pub use peers::{Chosen, Earlier, NoRoom, Peers};
 use runtime::Millis;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-/// A peer's place in its group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PeerId(pub usize);
+/// A peer of a group, for as long as it is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId {
+    /// The number of its row.
+    row: u32,
+    /// Different for every peer that ever was in the group; never 0.
+    serial: u32,
+}
 
 /// What the configuration says about a peer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PeerConfig {
     /// Where it is.
     pub address: Address,
     /// The address as logs and `$upstream_addr` write it.
     pub name: Rc<str>,
-    /// The server as the configuration names it: what `hash` balancers hash.
+    /// The server as the configuration names it: what `hash` balancers hash. Together with the
+    /// address, it is what a reload knows a peer by.
     pub server: Rc<str>,
     /// Its share.
     pub weight: u32,
@@ -41,6 +80,8 @@ pub struct PeerConfig {
     pub is_backup: bool,
     /// Never used.
     pub is_down: bool,
+    /// Whether its address was found while running, and not when the configuration was loaded.
+    pub is_dynamic: bool,
 }
 
 impl PeerConfig {
@@ -57,34 +98,14 @@ impl PeerConfig {
             max_conns: 0,
             is_backup: false,
             is_down: false,
+            is_dynamic: false,
         }
     }
-}
 
-/// What changes about a peer while it is used.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Counters {
-    /// Connections now.
-    pub connections: u32,
-    /// Failures in the current period.
-    pub fails: u32,
-    /// When it last failed.
-    pub accessed: Millis,
-    /// When its failures were last forgiven, or began to count.
-    pub checked: Millis,
-    /// Its weight, less what failures took off it.
-    pub effective_weight: i64,
-    /// Its credit in smooth weighted round robin.
-    pub current_weight: i64,
-}
-
-/// One server of a group.
-#[derive(Clone, Debug)]
-pub struct Peer {
-    /// What the configuration says.
-    pub config: PeerConfig,
-    /// What changes.
-    pub counters: Counters,
+    /// Whether this is the same server at the same place.
+    pub fn is_same_peer(&self, other: &Self) -> bool {
+        self.server == other.server && self.address == other.address
+    }
 }
 
 /// How an attempt on a peer ended.
@@ -101,10 +122,14 @@ pub enum Outcome {
 /// One request's search for a peer.
 #[derive(Clone, Debug, Default)]
 pub struct Attempt {
-    tried: Vec<u64>,
+    /// The first that was tried: mostly the only one.
+    first_tried: Option<PeerId>,
+    then_tried: Vec<PeerId>,
     wants_backup: bool,
-    /// Now, in the worker's milliseconds.
+    /// Now, in milliseconds of the monotonic clock.
     pub now: Millis,
+    /// What a hashing balancer chooses by, of the session.
+    pub key: Vec<u8>,
     /// What a hashing balancer remembers between tries.
     pub hash: Option<u32>,
     /// How many times a hashing balancer chose.
@@ -114,17 +139,14 @@ pub struct Attempt {
 impl Attempt {
     /// Whether the peer was chosen before.
     pub fn has_tried(&self, id: PeerId) -> bool {
-        self.tried
-            .get(id.0 / 64)
-            .is_some_and(|bits| bits >> (id.0 % 64) & 1 == 1)
+        self.first_tried == Some(id) || self.then_tried.contains(&id)
     }
 
     fn set_tried(&mut self, id: PeerId) {
-        let word = id.0 / 64;
-        if self.tried.len() <= word {
-            self.tried.resize(word + 1, 0);
+        match self.first_tried {
+            None => self.first_tried = Some(id),
+            Some(_) => self.then_tried.push(id),
         }
-        self.tried[word] |= 1 << (id.0 % 64);
     }
 }
 
@@ -136,177 +158,10 @@ pub trait Session: Lookup {
 
 /// An algorithm that chooses one of the peers that are available.
 pub trait Balancer {
+    /// Takes from the session what the choice depends on, into [`Attempt::key`]. Called before
+    /// each choice, when the group is not locked.
+    fn look(&self, _session: &dyn Session, _attempt: &mut Attempt) {}
+
     /// The peer for this attempt; `None` when none is available.
-    fn pick(
-        &self,
-        peers: &mut Peers,
-        attempt: &mut Attempt,
-        session: &dyn Session,
-    ) -> Option<PeerId>;
-
-    /// Looks at the finished group once.
-    fn prepare(&mut self, _peers: &Peers) {}
-}
-
-/// A group of peers.
-#[derive(Clone, Debug, Default)]
-pub struct Peers {
-    all: Vec<Peer>,
-}
-
-impl Peers {
-    /// A group.
-    pub fn new(configs: impl IntoIterator<Item = PeerConfig>) -> Self {
-        let peer = |config: PeerConfig| Peer {
-            counters: Counters {
-                effective_weight: i64::from(config.weight),
-                ..Counters::default()
-            },
-            config,
-        };
-        Self {
-            all: configs.into_iter().map(peer).collect(),
-        }
-    }
-
-    /// Every peer.
-    pub fn all(&self) -> &[Peer] {
-        &self.all
-    }
-
-    /// The peer at `id`.
-    pub fn get(&self, id: PeerId) -> Option<&Peer> {
-        self.all.get(id.0)
-    }
-
-    /// The peer at `id`, to be changed.
-    pub fn get_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
-        self.all.get_mut(id.0)
-    }
-
-    /// Whether there is nothing to choose from: a lone peer is never given up.
-    pub fn is_single(&self) -> bool {
-        self.all.len() == 1
-    }
-
-    /// How many peers may be tried in turn.
-    pub fn tries(&self) -> usize {
-        self.all.iter().filter(|peer| !peer.config.is_down).count()
-    }
-
-    /// Whether `attempt` may use the peer now.
-    pub fn is_available(&self, id: PeerId, attempt: &Attempt) -> bool {
-        let Some(Peer { config, counters }) = self.get(id) else {
-            return false;
-        };
-        let is_full = config.max_conns > 0 && counters.connections >= config.max_conns;
-        if config.is_down || is_full || config.is_backup != attempt.wants_backup {
-            return false;
-        }
-        if self.is_single() {
-            return true;
-        }
-        let is_failing = config.max_fails > 0
-            && counters.fails >= config.max_fails
-            && attempt.now.saturating_sub(counters.checked) <= config.fail_timeout;
-        !is_failing && !attempt.has_tried(id)
-    }
-
-    /// The peers that `attempt` may use now.
-    pub fn available<'p>(&'p self, attempt: &'p Attempt) -> impl Iterator<Item = PeerId> + 'p {
-        (0..self.all.len())
-            .map(PeerId)
-            .filter(|id| self.is_available(*id, attempt))
-    }
-
-    /// Chooses a peer: a primary one by `balancer`, and when there is none a backup one. The
-    /// choice counts as a connection until [`Peers::release`].
-    pub fn choose(
-        &mut self,
-        balancer: &dyn Balancer,
-        attempt: &mut Attempt,
-        session: &dyn Session,
-    ) -> Option<PeerId> {
-        let chosen = balancer.pick(self, attempt, session);
-        let id = match chosen {
-            None if !attempt.wants_backup && self.all.iter().any(|p| p.config.is_backup) => {
-                attempt.wants_backup = true;
-                let chosen = self.next_in_turn(attempt, |_| true);
-                if chosen.is_none() {
-                    attempt.wants_backup = false;
-                }
-                chosen
-            }
-            chosen => chosen,
-        }?;
-        attempt.set_tried(id);
-        let now = attempt.now;
-        let peer = self.get_mut(id)?;
-        if now.saturating_sub(peer.counters.checked) > peer.config.fail_timeout {
-            peer.counters.checked = now;
-        }
-        peer.counters.connections += 1;
-        Some(id)
-    }
-
-    /// The next of the available peers that `admits` names, in smooth weighted turns.
-    pub fn next_in_turn(
-        &mut self,
-        attempt: &Attempt,
-        admits: impl Fn(&Peer) -> bool,
-    ) -> Option<PeerId> {
-        let mut total = 0;
-        let mut best: Option<(PeerId, i64)> = None;
-        for index in 0..self.all.len() {
-            let id = PeerId(index);
-            if !self.is_available(id, attempt) || !admits(&self.all[index]) {
-                continue;
-            }
-            let peer = &mut self.all[index];
-            let counters = &mut peer.counters;
-            counters.current_weight += counters.effective_weight;
-            total += counters.effective_weight;
-            if counters.effective_weight < i64::from(peer.config.weight) {
-                counters.effective_weight += 1;
-            }
-            if best.is_none_or(|(_, weight)| counters.current_weight > weight) {
-                best = Some((id, counters.current_weight));
-            }
-        }
-        let (id, _) = best?;
-        self.all[id.0].counters.current_weight -= total;
-        Some(id)
-    }
-
-    /// Gives a peer back. Tells whether it is left alone from now on because it failed too
-    /// often.
-    pub fn release(&mut self, id: PeerId, outcome: Outcome, now: Millis) -> bool {
-        let is_single = self.is_single();
-        let Some(peer) = self.get_mut(id) else {
-            return false;
-        };
-        let max_fails = peer.config.max_fails;
-        let weight = i64::from(peer.config.weight);
-        let counters = &mut peer.counters;
-        counters.connections = counters.connections.saturating_sub(1);
-        if is_single {
-            counters.fails = 0;
-            return false;
-        }
-        if outcome != Outcome::Failed {
-            // A success after the failures were last counted forgives them.
-            if counters.accessed < counters.checked {
-                counters.fails = 0;
-            }
-            return false;
-        }
-        counters.fails = counters.fails.saturating_add(1);
-        counters.accessed = now;
-        counters.checked = now;
-        if max_fails > 0 {
-            let penalty = weight / i64::from(max_fails);
-            counters.effective_weight = (counters.effective_weight - penalty).max(0);
-        }
-        max_fails > 0 && counters.fails == max_fails
-    }
+    fn pick(&self, group: &Group<'_>, attempt: &mut Attempt) -> Option<PeerId>;
 }

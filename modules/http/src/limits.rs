@@ -177,11 +177,28 @@ fn open(
     name: &str,
     size: u64,
 ) -> Result<SharedMap, Refused> {
-    let zones = loading.shared::<Option<Rc<Zones>>>();
-    let zones = zones.get_or_insert_with(Rc::default);
+    let zones = zones(loading);
     let bytes = usize::try_from(size).unwrap_or(usize::MAX);
-    let opened = zones.get_or_create(name, kind, bytes);
-    let zone = opened.map_err(|error| match (error.kind(), zones.get(name)) {
+    let zone = zones
+        .get_or_create(name, kind, bytes)
+        .map_err(|error| refusal(&zones, &error, (name, kind, size)))?;
+    SharedMap::open(zone)
+        .map_err(|error| Refused::new(format!("shared memory zone \"{name}\": {error}")))
+}
+
+/// The zones of the configuration that is being loaded.
+pub(crate) fn zones(loading: &mut Loading) -> Rc<Zones> {
+    let zones = loading.shared::<Option<Rc<Zones>>>();
+    Rc::clone(zones.get_or_insert_with(Rc::default))
+}
+
+/// Why there is no such zone.
+pub(crate) fn refusal(
+    zones: &Zones,
+    error: &io::Error,
+    (name, kind, size): (&str, &str, u64),
+) -> Refused {
+    match (error.kind(), zones.get(name)) {
         (io::ErrorKind::AlreadyExists, Some(other)) if other.kind() != kind => Refused::new(
             format!("the shared memory zone \"{name}\" is already declared for a different use"),
         ),
@@ -191,7 +208,5 @@ fn open(
             other.size()
         )),
         _ => Refused::new(format!("shared memory zone \"{name}\": {error}")),
-    })?;
-    SharedMap::open(zone)
-        .map_err(|error| Refused::new(format!("shared memory zone \"{name}\": {error}")))
+    }
 }

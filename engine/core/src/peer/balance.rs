@@ -1,6 +1,6 @@
 //! The balancers that need nothing but the peers.
 
-use super::{Attempt, Balancer, Peer, PeerId, Peers, Session};
+use super::{Attempt, Balancer, Group, Peer, PeerId, Session};
 use std::cell::Cell;
 use std::cmp::Ordering;
 use std::net::IpAddr;
@@ -12,8 +12,8 @@ const REHASHES_MAX: u32 = 20;
 pub struct RoundRobin;
 
 impl Balancer for RoundRobin {
-    fn pick(&self, peers: &mut Peers, attempt: &mut Attempt, _: &dyn Session) -> Option<PeerId> {
-        peers.next_in_turn(attempt, |_| true)
+    fn pick(&self, group: &Group<'_>, attempt: &mut Attempt) -> Option<PeerId> {
+        group.next_in_turn(attempt, |_| true)
     }
 }
 
@@ -21,35 +21,33 @@ impl Balancer for RoundRobin {
 pub struct LeastConn;
 
 impl Balancer for LeastConn {
-    fn pick(&self, peers: &mut Peers, attempt: &mut Attempt, _: &dyn Session) -> Option<PeerId> {
-        let least = peers
-            .available(attempt)
-            .filter_map(|id| peers.get(id).map(Load::of))
-            .min_by(Load::compare)?;
+    fn pick(&self, group: &Group<'_>, attempt: &mut Attempt) -> Option<PeerId> {
+        let loads = group.available(attempt).map(|peer| Load::of(&peer));
+        let least = loads.min_by(Load::compare)?;
         // Equally loaded peers take weighted turns; otherwise an idle group would send every
         // request to its first member.
-        peers.next_in_turn(attempt, |peer| Load::of(peer).compare(&least).is_eq())
+        group.next_in_turn(attempt, |peer| Load::of(peer).compare(&least).is_eq())
     }
 }
 
 /// Connections per unit of weight.
 struct Load {
-    connections: u32,
+    connections: u64,
     weight: u32,
 }
 
 impl Load {
-    fn of(peer: &Peer) -> Self {
+    fn of(peer: &Peer<'_>) -> Self {
         Self {
-            connections: peer.counters.connections,
+            connections: peer.counters.connections(),
             weight: peer.config.weight,
         }
     }
 
     /// Orders by `connections / weight` without dividing: a/x < b/y when a·y < b·x.
     fn compare(&self, other: &Self) -> Ordering {
-        let ours = u64::from(self.connections) * u64::from(other.weight);
-        let theirs = u64::from(other.connections) * u64::from(self.weight);
+        let ours = self.connections.saturating_mul(u64::from(other.weight));
+        let theirs = other.connections.saturating_mul(u64::from(self.weight));
         ours.cmp(&theirs)
     }
 }
@@ -58,48 +56,34 @@ impl Load {
 pub struct IpHash;
 
 impl Balancer for IpHash {
-    fn pick(
-        &self,
-        peers: &mut Peers,
-        attempt: &mut Attempt,
-        session: &dyn Session,
-    ) -> Option<PeerId> {
-        let total: u32 = peers.all().iter().map(|peer| peer.config.weight).sum();
-        if peers.is_single() || total == 0 {
-            return peers.next_in_turn(attempt, |_| true);
-        }
-        let mut hash = attempt.hash.unwrap_or(89);
-        while attempt.rehashes <= REHASHES_MAX {
-            hash = hash_address(hash, session.client_ip());
-            attempt.hash = Some(hash);
-            let id = at_weight(peers, hash % total);
-            attempt.rehashes += 1;
-            if peers.is_available(id, attempt) {
-                return Some(id);
+    fn look(&self, session: &dyn Session, attempt: &mut Attempt) {
+        if attempt.key.is_empty() {
+            match session.client_ip() {
+                Some(IpAddr::V4(ip)) => attempt.key.extend_from_slice(&ip.octets()[..3]),
+                Some(IpAddr::V6(ip)) => attempt.key.extend_from_slice(&ip.octets()),
+                None => attempt.key.extend_from_slice(&[0; 3]),
             }
         }
-        peers.next_in_turn(attempt, |_| true)
     }
-}
 
-fn hash_address(hash: u32, ip: Option<IpAddr>) -> u32 {
-    let step = |hash: u32, byte: u8| (hash * 113 + u32::from(byte)) % 6271;
-    match ip {
-        Some(IpAddr::V4(ip)) => ip.octets()[..3].iter().copied().fold(hash, step),
-        Some(IpAddr::V6(ip)) => ip.octets().into_iter().fold(hash, step),
-        None => [0; 3].into_iter().fold(hash, step),
-    }
-}
-
-/// The peer within whose share `weight` falls.
-pub(super) fn at_weight(peers: &Peers, mut weight: u32) -> PeerId {
-    for (index, peer) in peers.all().iter().enumerate() {
-        match weight.checked_sub(peer.config.weight) {
-            Some(left) => weight = left,
-            None => return PeerId(index),
+    fn pick(&self, group: &Group<'_>, attempt: &mut Attempt) -> Option<PeerId> {
+        let total = group.total_weight();
+        if group.is_single() || total == 0 {
+            return group.next_in_turn(attempt, |_| true);
         }
+        let step = |hash: u32, byte: &u8| (hash * 113 + u32::from(*byte)) % 6271;
+        let mut hash = attempt.hash.unwrap_or(89);
+        while attempt.rehashes <= REHASHES_MAX {
+            hash = attempt.key.iter().fold(hash, step);
+            attempt.hash = Some(hash);
+            attempt.rehashes += 1;
+            let found = group.at_weight(hash % total);
+            if let Some(peer) = found.filter(|peer| group.is_available(peer, attempt)) {
+                return Some(peer.id);
+            }
+        }
+        group.next_in_turn(attempt, |_| true)
     }
-    PeerId(0)
 }
 
 /// Any peer by its weight; of two such, the one with fewer connections.
@@ -129,34 +113,37 @@ impl RandomTwo {
     }
 
     /// An available peer other than `other`, chosen by weight.
-    fn any(&self, peers: &Peers, attempt: &Attempt, other: Option<PeerId>) -> Option<PeerId> {
-        let candidates = || peers.available(attempt).filter(|id| Some(*id) != other);
-        let weight = |id: &PeerId| peers.get(*id).map_or(0, |p| u64::from(p.config.weight));
-        let total: u64 = candidates().map(|id| weight(&id)).sum();
+    fn any<'g>(
+        &self,
+        group: &Group<'g>,
+        attempt: &Attempt,
+        other: Option<PeerId>,
+    ) -> Option<Peer<'g>> {
+        let available = group.available(attempt);
+        let candidates: Vec<_> = available.filter(|peer| Some(peer.id) != other).collect();
+        let weight = |peer: &Peer<'_>| u64::from(peer.config.weight);
+        let total: u64 = candidates.iter().map(weight).sum();
         let mut at = self.next().checked_rem(total)?;
-        candidates().find(|id| match at.checked_sub(weight(id)) {
-            Some(left) => {
-                at = left;
-                false
-            }
-            None => true,
-        })
+        candidates
+            .into_iter()
+            .find(|peer| match at.checked_sub(weight(peer)) {
+                Some(left) => {
+                    at = left;
+                    false
+                }
+                None => true,
+            })
     }
 }
 
 impl Balancer for RandomTwo {
-    fn pick(&self, peers: &mut Peers, attempt: &mut Attempt, _: &dyn Session) -> Option<PeerId> {
-        let first = self.any(peers, attempt, None)?;
+    fn pick(&self, group: &Group<'_>, attempt: &mut Attempt) -> Option<PeerId> {
+        let first = self.any(group, attempt, None)?;
         if !self.compares {
-            return Some(first);
+            return Some(first.id);
         }
-        let Some(second) = self.any(peers, attempt, Some(first)) else {
-            return Some(first);
-        };
-        let load = |id| peers.get(id).map(Load::of);
-        match (load(first), load(second)) {
-            (Some(a), Some(b)) if b.compare(&a).is_lt() => Some(second),
-            _ => Some(first),
-        }
+        let second = self.any(group, attempt, Some(first.id));
+        let better = second.filter(|second| Load::of(second).compare(&Load::of(&first)).is_lt());
+        Some(better.unwrap_or(first).id)
     }
 }

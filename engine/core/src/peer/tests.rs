@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::variable::VariableId;
+use shm::Zone;
 use std::net::SocketAddr;
 
 struct Client(&'static str);
@@ -30,13 +31,20 @@ fn config(port: u16, change: impl Fn(&mut PeerConfig)) -> PeerConfig {
     config
 }
 
-fn group(weights: &[u32]) -> Peers {
-    Peers::new(
-        weights
-            .iter()
-            .zip(1..)
-            .map(|(&weight, port)| config(port, |c| c.weight = weight)),
-    )
+/// The peers in memory of this process, and in a zone: they must not differ in anything.
+fn both(configs: &[PeerConfig]) -> [Peers; 2] {
+    let local = Peers::new(configs.iter().cloned());
+    let shared = Peers::shared(&zone(), "u", configs.to_vec(), None).unwrap();
+    [local, shared]
+}
+
+fn zone() -> Rc<Zone> {
+    Rc::new(Zone::new("z", "upstream", shm::SMALLEST_ZONE).unwrap())
+}
+
+fn weighing(weights: &[u32]) -> Vec<PeerConfig> {
+    let weigh = |(&weight, port)| config(port, |c| c.weight = weight);
+    weights.iter().zip(1..).map(weigh).collect()
 }
 
 fn at(now: Millis) -> Attempt {
@@ -46,14 +54,20 @@ fn at(now: Millis) -> Attempt {
     }
 }
 
+/// The letter of a peer by its port: `a` for 1.
+fn letter(chosen: &Chosen) -> char {
+    let port = chosen.config.name.rsplit(':').next().unwrap();
+    char::from(b'a' - 1 + port.parse::<u8>().unwrap())
+}
+
 /// The letters of the peers that `count` requests go to, one after the other.
-fn turns(peers: &mut Peers, balancer: &dyn Balancer, count: usize, session: &Client) -> String {
+fn turns(peers: &Peers, balancer: &dyn Balancer, count: usize, session: &Client) -> String {
     let mut out = String::new();
     for _ in 0..count {
         match peers.choose(balancer, &mut at(0), session) {
-            Some(id) => {
-                out.push(char::from(b'a' + u8::try_from(id.0).unwrap()));
-                peers.release(id, Outcome::Answered, 0);
+            Some(chosen) => {
+                out.push(letter(&chosen));
+                peers.release(chosen.id, Outcome::Answered, 0);
             }
             None => out.push('-'),
         }
@@ -61,119 +75,271 @@ fn turns(peers: &mut Peers, balancer: &dyn Balancer, count: usize, session: &Cli
     out
 }
 
+/// The letter of the peer that a request at `now` goes to, and stays at; `-` for none.
+fn stay(peers: &Peers, balancer: &dyn Balancer, now: Millis) -> char {
+    let chosen = peers.choose(balancer, &mut at(now), &NOBODY);
+    chosen.map_or('-', |chosen| letter(&chosen))
+}
+
+fn connections(peers: &Peers) -> Vec<u64> {
+    peers.with(|group| group.iter().map(|p| p.counters.connections()).collect())
+}
+
 #[test]
 fn turns_are_smooth() {
-    assert_eq!(
-        turns(&mut group(&[5, 1, 1]), &RoundRobin, 14, &NOBODY),
-        "aabacaaaabacaa"
-    );
-    assert_eq!(turns(&mut group(&[1, 1]), &RoundRobin, 4, &NOBODY), "abab");
+    for peers in both(&weighing(&[5, 1, 1])) {
+        let turns = turns(&peers, &RoundRobin, 14, &NOBODY);
+        assert_eq!(turns, "aabacaaaabacaa");
+    }
+    for peers in both(&weighing(&[1, 1])) {
+        assert_eq!(turns(&peers, &RoundRobin, 4, &NOBODY), "abab");
+    }
 }
 
 #[test]
 fn one_request_tries_each_peer_once() {
-    let mut peers = group(&[1, 1, 1]);
-    let mut attempt = at(0);
-    let mut chosen = Vec::new();
-    while let Some(id) = peers.choose(&RoundRobin, &mut attempt, &NOBODY) {
-        peers.release(id, Outcome::Next, 0);
-        chosen.push(id.0);
+    for peers in both(&weighing(&[1, 1, 1])) {
+        let mut attempt = at(0);
+        let mut tried = String::new();
+        while let Some(chosen) = peers.choose(&RoundRobin, &mut attempt, &NOBODY) {
+            peers.release(chosen.id, Outcome::Next, 0);
+            tried.push(letter(&chosen));
+        }
+        assert_eq!(tried, "abc");
     }
-    assert_eq!(chosen, [0, 1, 2]);
 }
 
 #[test]
 fn failures_take_a_peer_out_until_the_time_is_over() {
-    let mut peers = group(&[1, 1]);
-    let id = peers.choose(&RoundRobin, &mut at(1000), &NOBODY).unwrap();
-    assert!(peers.release(id, Outcome::Failed, 1000));
-    assert!(!peers.is_available(id, &at(1001)));
-    assert!(!peers.is_available(id, &at(11_000)));
-    assert!(peers.is_available(id, &at(11_001)));
+    for peers in both(&weighing(&[1, 1])) {
+        let id = peers.list()[0].id;
+        let is_available = |now| {
+            let usable = |group: &Group<'_>| {
+                let peer = group.get(id);
+                peer.is_some_and(|peer| group.is_available(&peer, &at(now)))
+            };
+            peers.with(usable)
+        };
+        assert_eq!(stay(&peers, &RoundRobin, 1000), 'a');
+        assert!(peers.release(id, Outcome::Failed, 1000));
+        assert!(!is_available(1001));
+        assert!(!is_available(11_000));
+        assert!(is_available(11_001));
 
-    // One success in a later period, and its failures are forgotten.
-    let mut attempt = at(11_001);
-    let mut found = peers.choose(&RoundRobin, &mut attempt, &NOBODY).unwrap();
-    if found != id {
-        found = peers.choose(&RoundRobin, &mut attempt, &NOBODY).unwrap();
+        // One success in a later period, and its failures are forgotten.
+        let mut attempt = at(11_001);
+        let mut choose = || peers.choose(&RoundRobin, &mut attempt, &NOBODY).unwrap().id;
+        assert!(choose() == id || choose() == id);
+        assert!(!peers.release(id, Outcome::Answered, 11_002));
+        assert_eq!(
+            peers.with(|group| group.get(id).unwrap().counters.fails()),
+            0
+        );
     }
-    assert_eq!(found, id);
-    assert!(!peers.release(id, Outcome::Answered, 11_002));
-    assert_eq!(peers.get(id).unwrap().counters.fails, 0);
 }
 
 #[test]
 fn a_lone_peer_is_never_given_up() {
-    let mut peers = group(&[1]);
-    for now in 0..5 {
-        let id = peers.choose(&RoundRobin, &mut at(now), &NOBODY).unwrap();
-        assert!(!peers.release(id, Outcome::Failed, now));
+    for peers in both(&weighing(&[1])) {
+        for now in 0..5 {
+            let chosen = peers.choose(&RoundRobin, &mut at(now), &NOBODY).unwrap();
+            assert!(!peers.release(chosen.id, Outcome::Failed, now));
+        }
     }
 }
 
 #[test]
 fn backups_help_when_no_primary_can() {
-    let mut peers = Peers::new([
+    let configs = [
         config(1, |c| c.is_down = true),
         config(2, |c| c.max_conns = 1),
         config(3, |c| c.is_backup = true),
-    ]);
-    assert_eq!(peers.tries(), 2);
-    let first = peers.choose(&RoundRobin, &mut at(0), &NOBODY);
-    let second = peers.choose(&RoundRobin, &mut at(0), &NOBODY);
-    assert_eq!((first, second), (Some(PeerId(1)), Some(PeerId(2))));
-    peers.release(PeerId(1), Outcome::Answered, 0);
-    assert_eq!(
-        peers.choose(&RoundRobin, &mut at(0), &NOBODY),
-        Some(PeerId(1))
-    );
+    ];
+    for peers in both(&configs) {
+        assert_eq!(peers.tries(), 2);
+        assert_eq!(stay(&peers, &RoundRobin, 0), 'b');
+        assert_eq!(stay(&peers, &RoundRobin, 0), 'c');
+        peers.release(peers.list()[1].id, Outcome::Answered, 0);
+        assert_eq!(stay(&peers, &RoundRobin, 0), 'b');
+    }
+}
+
+#[test]
+fn the_unhealthy_and_the_draining_are_passed_over() {
+    for peers in both(&weighing(&[1, 1, 1])) {
+        let [a, b, _] = peers.list().try_into().unwrap();
+        assert_eq!(
+            peers.set_health(a.id, Health::Unhealthy),
+            Some(Health::Unknown)
+        );
+        assert_eq!(
+            peers.set_health(a.id, Health::Checking),
+            Some(Health::Unhealthy)
+        );
+        assert!(peers.set_draining(b.id, true));
+        assert_eq!(turns(&peers, &RoundRobin, 3, &NOBODY), "ccc");
+        peers.set_health(a.id, Health::Up);
+        peers.set_draining(b.id, false);
+        let all = turns(&peers, &RoundRobin, 3, &NOBODY);
+        assert!("abc".chars().all(|letter| all.contains(letter)), "{all}");
+        peers.remove(a.id);
+        assert_eq!(peers.set_health(a.id, Health::Unhealthy), None);
+    }
 }
 
 #[test]
 fn least_conn_weighs_connections() {
-    let mut peers = group(&[2, 1]);
-    let mut picked = Vec::new();
-    for _ in 0..6 {
-        picked.push(peers.choose(&LeastConn, &mut at(0), &NOBODY).unwrap().0);
+    for peers in both(&weighing(&[2, 1])) {
+        let picked: String = (0..6).map(|_| stay(&peers, &LeastConn, 0)).collect();
+        assert_eq!(picked.matches('a').count(), 4, "{picked}");
     }
-    assert_eq!(
-        picked.iter().filter(|&&id| id == 0).count(),
-        4,
-        "{picked:?}"
-    );
 }
 
 #[test]
 fn ip_hash_keeps_a_client_and_moves_on_when_its_peer_fails() {
-    let mut peers = group(&[1, 1, 1]);
-    let chosen = turns(&mut peers, &IpHash, 5, &Client("192.0.2.7"));
-    assert_eq!(
-        chosen
-            .chars()
-            .collect::<std::collections::HashSet<_>>()
-            .len(),
-        1
-    );
-    // The last byte of an IPv4 address does not count.
-    assert_eq!(
-        chosen,
-        turns(&mut peers, &IpHash, 5, &Client("192.0.2.200"))
-    );
+    for peers in both(&weighing(&[1, 1, 1])) {
+        let chosen = turns(&peers, &IpHash, 5, &Client("192.0.2.7"));
+        assert_eq!(chosen, chosen[..1].repeat(5));
+        // The last byte of an IPv4 address does not count.
+        assert_eq!(chosen, turns(&peers, &IpHash, 5, &Client("192.0.2.200")));
 
-    let mut attempt = at(0);
-    let first = peers.choose(&IpHash, &mut attempt, &Client("192.0.2.7"));
-    let second = peers.choose(&IpHash, &mut attempt, &Client("192.0.2.7"));
-    assert!(first.is_some() && second.is_some() && first != second);
+        let mut attempt = at(0);
+        let mut choose = || peers.choose(&IpHash, &mut attempt, &Client("192.0.2.7"));
+        let (first, second) = (choose().unwrap(), choose().unwrap());
+        assert_ne!(first.id, second.id);
+    }
 }
 
 #[test]
 fn random_reaches_everybody_and_prefers_the_idle_of_two() {
-    let mut peers = group(&[1, 1, 1]);
-    let seen = turns(&mut peers, &RandomTwo::new(false, 7), 60, &NOBODY);
-    assert!("abc".chars().all(|letter| seen.contains(letter)), "{seen}");
+    for peers in both(&weighing(&[1, 1, 1])) {
+        let seen = turns(&peers, &RandomTwo::new(false, 7), 60, &NOBODY);
+        assert!("abc".chars().all(|letter| seen.contains(letter)), "{seen}");
+    }
+    for peers in both(&weighing(&[1, 1])) {
+        peers.with(|group| group.iter().next().unwrap().counters.set_connections(9));
+        let seen = turns(&peers, &RandomTwo::new(true, 7), 20, &NOBODY);
+        assert_eq!(seen, "b".repeat(20));
+    }
+}
 
-    let mut peers = group(&[1, 1]);
-    peers.get_mut(PeerId(0)).unwrap().counters.connections = 9;
-    let seen = turns(&mut peers, &RandomTwo::new(true, 7), 20, &NOBODY);
-    assert_eq!(seen, "b".repeat(20));
+#[test]
+fn peers_come_and_go_while_requests_have_them() {
+    for peers in both(&weighing(&[1, 1])) {
+        let first = peers.choose(&RoundRobin, &mut at(0), &NOBODY).unwrap();
+        assert!(peers.remove(first.id));
+        assert!(!peers.remove(first.id));
+        assert_eq!(turns(&peers, &RoundRobin, 2, &NOBODY), "bb");
+
+        // Its row is not another's before the last request is done.
+        let third = peers.add(config(3, |_| ())).unwrap();
+        assert_eq!(connections(&peers), [0, 0]);
+        assert!(!peers.release(first.id, Outcome::Failed, 0));
+        assert!(!peers.release(first.id, Outcome::Failed, 0));
+        assert_eq!(connections(&peers), [0, 0]);
+        peers.add(config(4, |_| ())).unwrap();
+        let mut all: Vec<char> = turns(&peers, &RoundRobin, 3, &NOBODY).chars().collect();
+        all.sort_unstable();
+        assert_eq!(all, ['b', 'c', 'd']);
+        assert!(peers.with(|group| group.get(first.id).is_none()));
+        assert!(peers.with(|group| group.get(third).is_some()));
+    }
+}
+
+#[test]
+fn a_group_grows_until_its_zone_is_full_and_shrinks_again() {
+    let peers = Peers::shared(&zone(), "u", weighing(&[1]), None).unwrap();
+    let stays = peers.choose(&RoundRobin, &mut at(0), &NOBODY).unwrap();
+    let mut ids = Vec::new();
+    for port in 2.. {
+        match peers.add(config(port, |_| ())) {
+            Ok(id) => ids.push(id),
+            Err(NoRoom) => break,
+        }
+    }
+    assert!(ids.len() > 15, "{}", ids.len());
+    assert_eq!(peers.list().len(), ids.len() + 1);
+    assert_eq!(connections(&peers)[0], 1, "it moved with the table");
+    for id in &ids {
+        assert!(peers.remove(*id));
+    }
+    for id in ids {
+        assert!(peers.add(config(2, |_| ())).is_ok(), "{id:?}");
+    }
+    peers.release(stays.id, Outcome::Answered, 0);
+    assert!(connections(&peers).iter().all(|&count| count == 0));
+}
+
+#[test]
+fn groups_of_one_zone_are_apart_and_another_process_sees_the_same() {
+    let zone = zone();
+    let first = Peers::shared(&zone, "first", weighing(&[1, 1]), None).unwrap();
+    let second = Peers::shared(&zone, "second", weighing(&[1]), None).unwrap();
+    stay(&first, &RoundRobin, 0);
+    assert_eq!(connections(&second), [0]);
+
+    let other = Peers::of_zone(&zone, "first").unwrap();
+    assert_eq!(connections(&other), [1, 0]);
+    let added = other.add(config(9, |c| c.is_dynamic = true)).unwrap();
+    assert_eq!(first.list()[2].id, added);
+    first.remove(added);
+    assert_eq!(other.list().len(), 2);
+    assert!(Peers::of_zone(&zone, "third").is_none());
+}
+
+#[test]
+fn connections_of_the_dead_are_given_back() {
+    let full = [config(1, |c| c.max_conns = 2)];
+    let peers = Peers::shared(&zone(), "u", full.to_vec(), None).unwrap();
+    let held = peers.choose(&RoundRobin, &mut at(0), &NOBODY).unwrap();
+    assert_eq!(stay(&peers, &RoundRobin, 0), 'a');
+    assert_eq!(stay(&peers, &RoundRobin, 0), '-');
+    assert!(!peers.bury(|_| true));
+    // The row of a removed peer is free at once, though its requests were never given back.
+    peers.remove(held.id);
+    assert!(peers.bury(|_| false));
+    assert!(!peers.bury(|_| false));
+    peers.add(config(1, |c| c.max_conns = 2)).unwrap();
+    assert_eq!(connections(&peers), [0]);
+    assert_eq!(stay(&peers, &RoundRobin, 0), 'a');
+}
+
+#[test]
+fn a_reload_keeps_what_is_known_of_peers_that_stay() {
+    let old_zone = zone();
+    let mut configs = weighing(&[1, 1]);
+    configs.push(config(3, |c| c.is_dynamic = true));
+    configs.push(config(4, |c| c.is_dynamic = true));
+    let old = Peers::shared(&old_zone, "u", configs, None).unwrap();
+    let [a, b, c, _] = old.list().try_into().unwrap();
+    old.set_health(b.id, Health::Unhealthy);
+    old.set_health(c.id, Health::Up);
+    stay(&old, &RoundRobin, 70);
+    old.release(a.id, Outcome::Failed, 77);
+
+    let earlier = Earlier {
+        zone: &old_zone,
+        keep: &|config| (*config.name == *"127.0.0.1:3").then(|| config.clone()),
+    };
+    let new = vec![config(2, |_| ()), config(1, |_| ()), config(5, |_| ())];
+    let new = Peers::shared(&zone(), "u", new, Some(earlier)).unwrap();
+    let known = new.with(|group| {
+        let known = |p: Peer<'_>| {
+            (
+                p.config.name.to_string(),
+                p.counters.health(),
+                p.counters.fails(),
+            )
+        };
+        group.iter().map(known).collect::<Vec<_>>()
+    });
+    let at = |port: u16| format!("127.0.0.1:{port}");
+    let expected = [
+        (at(2), Health::Unhealthy, 0),
+        (at(1), Health::Unknown, 1),
+        (at(5), Health::Unknown, 0),
+        (at(3), Health::Up, 0),
+    ];
+    assert_eq!(known, expected);
+    assert_eq!(connections(&new), [0; 4]);
 }

@@ -14,7 +14,7 @@ use super::upstream::Upstream;
 use crate::error::Error;
 use crate::module::Flow;
 use crate::request::Request;
-use engine::peer::{Attempt, Outcome, PeerId, Session};
+use engine::peer::{Attempt, Chosen, Outcome, Session};
 use http1::Method;
 use runtime::log::Level;
 use runtime::{ConnectOptions, Millis, Stream};
@@ -54,7 +54,7 @@ impl Session for Request {
 /// A peer that was chosen. Dropped, it is given back: a client that leaves costs it nothing.
 pub(super) struct Claim {
     upstream: Rc<Upstream>,
-    pub(super) id: PeerId,
+    pub(super) peer: Chosen,
     is_open: bool,
 }
 
@@ -64,8 +64,7 @@ impl Claim {
         if !std::mem::replace(&mut self.is_open, false) {
             return false;
         }
-        let mut peers = self.upstream.peers.borrow_mut();
-        peers.release(self.id, outcome, now)
+        self.upstream.peers.release(self.peer.id, outcome, now)
     }
 }
 
@@ -156,7 +155,7 @@ fn begin<C>(request: &mut Request, call: &mut Call<C>, now: Millis) -> Search {
     if !records.attempts.is_empty() {
         records.attempts.push(None);
     }
-    let all = call.upstream.peers.borrow().tries();
+    let all = call.upstream.peers.tries();
     let limit = usize::try_from(*call.settings.next_upstream_tries).unwrap_or(usize::MAX);
     Search {
         attempt: Attempt::default(),
@@ -171,15 +170,15 @@ fn choose<C>(
     call: &Call<C>,
     attempt: &mut Attempt,
 ) -> Option<(Claim, Rc<Record>)> {
-    let mut peers = call.upstream.peers.borrow_mut();
-    let id = peers.choose(&*call.upstream.balancer, attempt, request)?;
-    let name = Rc::clone(&peers.get(id)?.config.name);
-    drop(peers);
-    let record = Record::new(name, attempt.now);
+    let upstream = &call.upstream;
+    let peer = upstream
+        .peers
+        .choose(&*upstream.balancer, attempt, request)?;
+    let record = Record::new(Rc::clone(&peer.config.name), attempt.now);
     records(request).attempts.push(Some(Rc::clone(&record)));
     let claim = Claim {
-        upstream: Rc::clone(&call.upstream),
-        id,
+        upstream: Rc::clone(upstream),
+        peer,
         is_open: true,
     };
     Some((claim, record))
@@ -325,7 +324,7 @@ impl Visit<'_> {
         let owner = request.location.id;
         if let Some(mut idle) = upstream
             .pool
-            .take(self.claim.id, owner, &upstream.keep_alive)
+            .take(self.claim.peer.id, owner, &upstream.keep_alive)
         {
             self.is_cached = true;
             idle.requests += 1;
@@ -342,16 +341,9 @@ impl Visit<'_> {
             send_buffer: size(*settings.socket_sndbuf),
             ..ConnectOptions::default()
         };
-        let address = {
-            let peers = upstream.peers.borrow();
-            let peer = peers.get(self.claim.id);
-            peer.map(|peer| peer.config.address.clone())
-        };
-        let Some(address) = address else {
-            return Err(Failure::Broken("no live upstreams".to_owned()));
-        };
+        let address = &self.claim.peer.config.address;
         let worker = &request.connection.http.worker;
-        let mut connecting = pin!(Stream::connect(worker, &address, &options));
+        let mut connecting = pin!(Stream::connect(worker, address, &options));
         let watches = super::exchange::watches(request, settings);
         let connected = poll_fn(|cx| {
             if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
@@ -370,7 +362,7 @@ impl Visit<'_> {
                 started: worker.now(),
             }),
             Some(Err(error)) => {
-                let call = match &address {
+                let call = match address {
                     engine::address::Address::Unix(_) => {
                         format!("connect() to {}", self.record.peer)
                     }

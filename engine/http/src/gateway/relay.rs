@@ -72,7 +72,7 @@ impl<C: Codec> Relay<C> {
             codec: None,
             input: Vec::new(),
             at: 0,
-            id: claim.id,
+            id: claim.peer.id,
             _claim: claim,
             record,
             pool: Rc::clone(&call.upstream.pool),

@@ -4,7 +4,6 @@ use super::pool::{KeepAlive, Pool};
 use engine::Loading;
 use engine::address::Address;
 use engine::peer::{Balancer, PeerConfig, Peers, RoundRobin};
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -14,7 +13,7 @@ pub struct Upstream {
     /// Its name: of the block, or `host:port`.
     pub name: Rc<str>,
     /// The peers.
-    pub peers: RefCell<Peers>,
+    pub peers: Peers,
     /// Who chooses among them.
     pub balancer: Box<dyn Balancer>,
     /// Rules for idle connections.
@@ -28,13 +27,12 @@ impl Upstream {
     pub fn new(
         name: impl Into<Rc<str>>,
         peers: Peers,
-        mut balancer: Box<dyn Balancer>,
+        balancer: Box<dyn Balancer>,
         keep_alive: KeepAlive,
     ) -> Rc<Self> {
-        balancer.prepare(&peers);
         Rc::new(Self {
             name: name.into(),
-            peers: RefCell::new(peers),
+            peers,
             balancer,
             keep_alive,
             pool: Rc::default(),

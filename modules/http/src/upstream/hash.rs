@@ -6,9 +6,10 @@
 use super::crc32::Crc32;
 use super::{Nothing, choose};
 use engine::directive::custom;
-use engine::peer::{Attempt, Balancer, Peer, PeerId, Peers, Session};
+use engine::peer::{Attempt, Balancer, Group, PeerId, Session};
 use engine::{Arity, Contexts, Directive, Line, Refused, Slot, Template};
 use http::Module;
+use std::cell::RefCell;
 use std::rc::Rc;
 
 /// Points of a peer on the circle, for each unit of weight.
@@ -37,10 +38,7 @@ fn read(line: &mut Line<'_>) -> Result<(), Refused> {
     let key = line.template(0)?;
     match line.arg(1) {
         b"" if line.args().len() < 2 => choose(line, Box::new(Plain { key }), false),
-        b"consistent" => {
-            let points = Vec::new();
-            choose(line, Box::new(Consistent { key, points }), false)
-        }
+        b"consistent" => choose(line, Box::new(Consistent::new(key)), false),
         _ => Err(line.invalid_parameter(1)),
     }
 }
@@ -51,16 +49,14 @@ struct Plain {
 }
 
 impl Balancer for Plain {
-    fn pick(
-        &self,
-        peers: &mut Peers,
-        attempt: &mut Attempt,
-        session: &dyn Session,
-    ) -> Option<PeerId> {
-        let total: u32 = peers.all().iter().map(|peer| peer.config.weight).sum();
-        let key = self.key.eval(session);
-        if peers.is_single() || total == 0 || key.is_empty() {
-            return peers.next_in_turn(attempt, |_| true);
+    fn look(&self, session: &dyn Session, attempt: &mut Attempt) {
+        attempt.key = self.key.eval(session);
+    }
+
+    fn pick(&self, group: &Group<'_>, attempt: &mut Attempt) -> Option<PeerId> {
+        let total = group.total_weight();
+        if group.is_single() || total == 0 || attempt.key.is_empty() {
+            return group.next_in_turn(attempt, |_| true);
         }
         let mut sum = attempt.hash.unwrap_or(0);
         while attempt.rehashes <= REHASHES_MAX {
@@ -68,72 +64,82 @@ impl Balancer for Plain {
                 0 => Crc32::new(),
                 count => Crc32::new().with(count.to_string().as_bytes()),
             };
-            let hash = crc.with(&key).value() >> 16 & 0x7fff;
+            let hash = crc.with(&attempt.key).value() >> 16 & 0x7fff;
             sum = sum.wrapping_add(hash);
             attempt.hash = Some(sum);
             attempt.rehashes += 1;
-            let id = at_weight(peers.all(), sum % total);
-            if peers.is_available(id, attempt) {
-                return Some(id);
+            let found = group.at_weight(sum % total);
+            if let Some(peer) = found.filter(|peer| group.is_available(peer, attempt)) {
+                return Some(peer.id);
             }
         }
-        peers.next_in_turn(attempt, |_| true)
+        group.next_in_turn(attempt, |_| true)
     }
-}
-
-/// The peer within whose share `weight` falls.
-fn at_weight(peers: &[Peer], mut weight: u32) -> PeerId {
-    for (index, peer) in peers.iter().enumerate() {
-        match weight.checked_sub(peer.config.weight) {
-            Some(left) => weight = left,
-            None => return PeerId(index),
-        }
-    }
-    PeerId(0)
 }
 
 /// Points of all servers on a circle; a key belongs to the next point. A server that comes or
 /// goes moves only the keys next to its points.
 struct Consistent {
     key: Template,
+    circle: RefCell<Circle>,
+}
+
+/// The points, in order, of a group as it was.
+#[derive(Default)]
+struct Circle {
+    version: u64,
     points: Vec<(u32, Rc<str>)>,
 }
 
-impl Balancer for Consistent {
-    fn prepare(&mut self, peers: &Peers) {
-        for peer in peers.all() {
+impl Circle {
+    fn of(group: &Group<'_>) -> Self {
+        let mut points = Vec::new();
+        for peer in group.iter().filter(|peer| !peer.config.is_backup) {
             let start = base_of(&peer.config.server);
             let mut previous = 0_u32;
             for _ in 0..POINTS.saturating_mul(peer.config.weight) {
                 previous = start.with(&previous.to_le_bytes()).value();
-                self.points.push((previous, Rc::clone(&peer.config.server)));
+                points.push((previous, Rc::clone(&peer.config.server)));
             }
         }
-        self.points.sort_by_key(|(hash, _)| *hash);
-        self.points.dedup_by_key(|(hash, _)| *hash);
+        points.sort_by_key(|(hash, _)| *hash);
+        points.dedup_by_key(|(hash, _)| *hash);
+        let version = group.version();
+        Self { version, points }
+    }
+}
+
+impl Consistent {
+    fn new(key: Template) -> Self {
+        let circle = RefCell::default();
+        Self { key, circle }
+    }
+}
+
+impl Balancer for Consistent {
+    fn look(&self, session: &dyn Session, attempt: &mut Attempt) {
+        attempt.key = self.key.eval(session);
     }
 
-    fn pick(
-        &self,
-        peers: &mut Peers,
-        attempt: &mut Attempt,
-        session: &dyn Session,
-    ) -> Option<PeerId> {
-        let key = self.key.eval(session);
-        if peers.is_single() || self.points.is_empty() || key.is_empty() {
-            return peers.next_in_turn(attempt, |_| true);
+    fn pick(&self, group: &Group<'_>, attempt: &mut Attempt) -> Option<PeerId> {
+        if self.circle.borrow().version != group.version() {
+            self.circle.replace(Circle::of(group));
         }
-        let len = self.points.len();
+        let points = &self.circle.borrow().points;
+        if group.is_single() || points.is_empty() || attempt.key.is_empty() {
+            return group.next_in_turn(attempt, |_| true);
+        }
+        let len = points.len();
         let mut at = match attempt.hash {
             Some(at) => at as usize,
             None => {
-                let hash = Crc32::new().with(&key).value();
-                self.points.partition_point(|(point, _)| *point < hash)
+                let hash = Crc32::new().with(&attempt.key).value();
+                points.partition_point(|(point, _)| *point < hash)
             }
         };
         while attempt.rehashes <= REHASHES_MAX {
-            let (_, server) = &self.points[at % len];
-            let found = peers.next_in_turn(attempt, |peer| peer.config.server == *server);
+            let (_, server) = &points[at % len];
+            let found = group.next_in_turn(attempt, |peer| peer.config.server == *server);
             if found.is_some() {
                 attempt.hash = u32::try_from(at % len).ok();
                 return found;
@@ -141,7 +147,7 @@ impl Balancer for Consistent {
             at = at % len + 1;
             attempt.rehashes += 1;
         }
-        peers.next_in_turn(attempt, |_| true)
+        group.next_in_turn(attempt, |_| true)
     }
 }
 
@@ -162,7 +168,7 @@ fn base_of(server: &str) -> Crc32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::peer::{Outcome, PeerConfig};
+    use engine::peer::{Outcome, PeerConfig, Peers};
     use engine::variable::{Lookup, VariableId};
     use std::net::{IpAddr, SocketAddr};
 
@@ -194,47 +200,37 @@ mod tests {
         Template::compile(b"$key", &mut Default::default()).expect("a template")
     }
 
-    /// The port that each of 200 keys goes to.
-    fn spread(peers: &mut Peers, balancer: &dyn Balancer) -> Vec<String> {
+    /// The server that each of 200 keys goes to.
+    fn spread(peers: &Peers, balancer: &dyn Balancer) -> Vec<String> {
         (0..200)
             .map(|number| {
                 let key = Key(format!("key{number}"));
-                let id = peers
+                let chosen = peers
                     .choose(balancer, &mut Attempt::default(), &key)
                     .expect("a peer");
-                peers.release(id, Outcome::Answered, 0);
-                peers.all()[id.0].config.name.to_string()
+                peers.release(chosen.id, Outcome::Answered, 0);
+                chosen.config.name.to_string()
             })
             .collect()
     }
 
-    fn consistent(peers: &Peers) -> Consistent {
-        let mut balancer = Consistent {
-            key: key(),
-            points: Vec::new(),
-        };
-        balancer.prepare(peers);
-        balancer
-    }
-
     #[test]
     fn a_key_keeps_its_peer() {
-        let mut group = peers(&[1, 2, 3]);
+        let group = peers(&[1, 2, 3]);
         let plain = Plain { key: key() };
-        let first = spread(&mut group, &plain);
-        assert_eq!(first, spread(&mut group, &plain));
+        let first = spread(&group, &plain);
+        assert_eq!(first, spread(&group, &plain));
         let distinct: std::collections::HashSet<_> = first.iter().collect();
         assert_eq!(distinct.len(), 3);
     }
 
     #[test]
     fn a_server_that_goes_moves_only_its_own_keys() {
-        let mut all = peers(&[1, 2, 3]);
-        let mut fewer = peers(&[1, 2]);
-        let circle = consistent(&all);
-        let before = spread(&mut all, &circle);
-        let circle = consistent(&fewer);
-        let after = spread(&mut fewer, &circle);
+        let group = peers(&[1, 2, 3]);
+        let circle = Consistent::new(key());
+        let before = spread(&group, &circle);
+        group.remove(group.list()[2].id);
+        let after = spread(&group, &circle);
         let moved = before.iter().zip(&after).filter(|(b, a)| b != a);
         let mut count = 0;
         for (old, _) in moved {

@@ -20,11 +20,13 @@ pub(crate) use zone::MODULE as ZONE;
 
 use conf::Position;
 use engine::directive::{block, custom, lossy};
-use engine::peer::{Balancer, PeerConfig, Peers, RoundRobin};
-use engine::{Arity, Contexts, Directive, Line, Loading, Refused, Slot, inherit_fields};
-use http::Module;
+use engine::peer::{Balancer, PeerConfig, RoundRobin};
+use engine::{Arity, Contexts, Directive, Line, Loading, Refused, Setting, Slot, inherit_fields};
 use http::config::finish::Finishing;
 use http::gateway::{KeepAlive, Upstream, Upstreams};
+use http::worker::HttpWorker;
+use http::{Generation, Module};
+use std::rc::Rc;
 
 /// The blocks read so far.
 #[derive(Default)]
@@ -45,6 +47,8 @@ struct Block {
     /// Whether the method allows backup servers.
     admits_backup: bool,
     keep_alive: KeepAlive,
+    /// The zone that workers share it in.
+    zone: Option<String>,
 }
 
 /// Nothing is kept at levels: a block's directives add to its [`Block`].
@@ -62,11 +66,22 @@ const DIRECTIVES: &[Directive<Nothing>] = &[
 
 static SETTINGS: Slot<Nothing> = Slot::location(DIRECTIVES);
 
+/// The groups of all blocks, for workers that start.
+#[derive(Clone, Default)]
+struct Groups {
+    all: Setting<Vec<Rc<Upstream>>>,
+}
+
+inherit_fields!(Groups { all });
+
+static GROUPS: Slot<Groups> = Slot::main(&[]);
+
 /// Groups of servers.
 pub(crate) static MODULE: Module = Module {
     name: "upstream_blocks",
-    settings: &[&SETTINGS],
+    settings: &[&SETTINGS, &GROUPS],
     finish: Some(finish),
+    start_worker: Some(start_worker),
     ..Module::EMPTY
 };
 
@@ -91,6 +106,7 @@ fn open(line: &mut Line<'_>) -> Result<(), Refused> {
         balancer: None,
         admits_backup: true,
         keep_alive: KeepAlive::default(),
+        zone: None,
     });
     line.open_level(Contexts::UPSTREAM);
     let block = &line.loading.shared::<Blocks>().all[index];
@@ -133,20 +149,43 @@ fn choose(
 /// Makes groups of the blocks.
 fn finish(finishing: &mut Finishing<'_>) -> Result<(), Refused> {
     let blocks: Blocks = finishing.loading.take_shared();
-    for block in blocks.all {
+    for mut block in blocks.all {
+        let refuse = |message: &str| conf::Error::emerg(block.position, message);
         if !block.peers.is_empty() && block.peers.iter().all(|peer| peer.is_backup) {
-            let error = conf::Error::emerg(
-                block.position,
-                format!("no servers in upstream \"{}\"", block.name),
-            );
+            let error = refuse(&format!("no servers in upstream \"{}\"", block.name));
             finishing.loading.errors.push(error);
         }
+        let configs = std::mem::take(&mut block.peers);
+        let peers = match zone::peers(finishing.loading, &block, configs) {
+            Ok(peers) => peers,
+            Err(refused) => {
+                finishing.loading.errors.push(refuse(refused.message()));
+                continue;
+            }
+        };
         let balancer = block.balancer.unwrap_or_else(|| Box::new(RoundRobin));
-        let peers = Peers::new(block.peers);
         let upstream = Upstream::new(block.name, peers, balancer, block.keep_alive);
+        if let Some(groups) = GROUPS.edit(&mut finishing.arena.main) {
+            groups.all.edit().push(Rc::clone(&upstream));
+        }
         finishing.loading.shared::<Upstreams>().add(upstream);
     }
     Ok(())
+}
+
+/// The groups that the configuration names.
+pub(crate) fn groups(generation: &Generation) -> &[Rc<Upstream>] {
+    &GROUPS.of(&generation.main).all
+}
+
+/// Gives back what workers that were killed held; a new one takes the place of each.
+fn start_worker(worker: &Rc<HttpWorker>) {
+    let own = sys::process::id();
+    for group in groups(&worker.generation) {
+        group
+            .peers
+            .bury(|pid| pid != own && sys::process::is_alive(pid));
+    }
 }
 
 #[cfg(test)]
@@ -183,6 +222,23 @@ mod tests {
         check(
             "upstream u { server 127.0.0.1; random three; }",
             "invalid parameter \"three\"",
+        );
+        let zone = |lines: &str| format!("upstream u {{ server 127.0.0.1:1; {lines} }}");
+        check(&zone("zone a 64k;"), "");
+        check(&zone("zone a 1k;"), "zone \"a\" is too small");
+        check(&zone("zone a x;"), "invalid zone size \"x\"");
+        check(&zone("zone a;"), "zero size shared memory zone \"a\"");
+        check(
+            &zone("zone a 32k; zone a;"),
+            "\"zone\" directive is duplicate",
+        );
+        check(
+            "upstream u { server 127.0.0.1:1; zone a; } upstream v { server 127.0.0.1:1; zone a 64k; }",
+            "",
+        );
+        check(
+            "limit_conn_zone $uri zone=a:64k; upstream u { server 127.0.0.1:1; zone a 64k; }",
+            "the shared memory zone \"a\" is already declared for a different use",
         );
         check(
             "server { hash $host; }",

@@ -1,0 +1,151 @@
+//! What changes about a peer while it is used: a row of numbers.
+
+use std::cell::Cell;
+
+/// What is known of a peer's health.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// Nobody checks it.
+    #[default]
+    Unknown,
+    /// Its last checks succeeded.
+    Up,
+    /// Its last checks failed: it is not used.
+    Unhealthy,
+    /// It must be checked before it is used for the first time.
+    Checking,
+}
+
+impl Health {
+    const ALL: [Self; 4] = [Self::Unknown, Self::Up, Self::Unhealthy, Self::Checking];
+
+    fn of_number(number: u64) -> Self {
+        let index = usize::try_from(number).unwrap_or(0);
+        Self::ALL.get(index).copied().unwrap_or_default()
+    }
+
+    /// Whether a peer of which this is known may be used.
+    pub fn is_usable(self) -> bool {
+        matches!(self, Self::Unknown | Self::Up)
+    }
+}
+
+/// Numbers every field, and makes two functions of it: to read it and to set it.
+macro_rules! counters {
+    ($($(#[$doc:meta])* $get:ident $set:ident;)*) => {
+        #[expect(non_camel_case_types, reason = "the names of fields, as numbers of words")]
+        #[derive(Clone, Copy)]
+        enum Word { $($get,)* Count }
+
+        /// How many words a row has.
+        pub(super) const WIDTH: usize = Word::Count as usize;
+
+        impl Counters<'_> {
+            $(
+                $(#[$doc])*
+                #[inline]
+                pub fn $get(self) -> u64 {
+                    self.row[Word::$get as usize].get()
+                }
+
+                #[doc = concat!("Sets [`Counters::", stringify!($get), "`].")]
+                #[inline]
+                pub fn $set(self, value: u64) {
+                    self.row[Word::$get as usize].set(value);
+                }
+            )*
+        }
+    };
+}
+
+/// The counters of one peer, in place. Looked at and changed through [`Peers::with`].
+///
+/// [`Peers::with`]: super::Peers::with
+#[derive(Clone, Copy, Debug)]
+pub struct Counters<'a> {
+    row: &'a Row,
+}
+
+/// A row, in memory of one worker or of all.
+pub(super) type Row = [Cell<u64>; WIDTH];
+
+/// A row of zeros.
+pub(super) fn empty_row() -> Row {
+    std::array::from_fn(|_| Cell::new(0))
+}
+
+counters! {
+    /// The serial number of the row's peer; 0 when the row is free.
+    serial set_serial;
+    /// Whether (1) the peer is off the list, and only waits for its last requests.
+    leaving set_leaving;
+    /// Where its description is, in a zone.
+    description set_description;
+    /// Connections now.
+    connections set_connections;
+    /// Failures in the current period.
+    fails set_fails;
+    /// When it last failed.
+    accessed set_accessed;
+    /// When its failures were last forgiven, or began to count.
+    checked set_checked;
+    /// Its weight, less what failures took off it.
+    effective_weight set_effective_weight;
+    /// Its credit in smooth weighted round robin: a signed number, see [`Counters::credit`].
+    current_weight set_current_weight;
+    /// How often it was chosen.
+    requests set_requests;
+    /// Its health as a number, see [`Counters::health`].
+    health_number set_health_number;
+    /// Whether (1) it gets no new sessions, but keeps those that are bound to it.
+    draining set_draining;
+}
+
+impl<'a> Counters<'a> {
+    pub(super) fn of(row: &'a Row) -> Self {
+        Self { row }
+    }
+
+    /// Its credit in smooth weighted round robin.
+    #[inline]
+    pub fn credit(self) -> i64 {
+        self.current_weight().cast_signed()
+    }
+
+    /// Sets [`Counters::credit`].
+    #[inline]
+    pub fn set_credit(self, credit: i64) {
+        self.set_current_weight(credit.cast_unsigned());
+    }
+
+    /// What is known of its health.
+    #[inline]
+    pub fn health(self) -> Health {
+        Health::of_number(self.health_number())
+    }
+
+    /// Sets [`Counters::health`].
+    pub fn set_health(self, health: Health) {
+        self.set_health_number(health as u64);
+    }
+
+    /// Begins anew, as the peer `serial` of `weight`. The serial number, which makes the row
+    /// count, is for the caller to set.
+    pub(super) fn begin(self, weight: u32) {
+        for word in self.row {
+            word.set(0);
+        }
+        self.set_effective_weight(u64::from(weight));
+    }
+
+    /// Takes over what the configuration before this one knew of the same peer.
+    pub(super) fn take_over(self, old: Counters<'_>, max_weight: u32) {
+        self.set_fails(old.fails());
+        self.set_accessed(old.accessed());
+        self.set_checked(old.checked());
+        self.set_effective_weight(old.effective_weight().min(u64::from(max_weight)));
+        self.set_requests(old.requests());
+        self.set_health_number(old.health_number());
+        self.set_draining(old.draining());
+    }
+}

@@ -1,0 +1,230 @@
+//! A group that is held: who may be chosen, whose turn it is, and how it ended.
+
+use super::counters::{Counters, Row};
+use super::peers::List;
+use super::{Attempt, Balancer, Outcome, PeerConfig, PeerId};
+use runtime::Millis;
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// A group while nobody else changes it.
+#[derive(Clone, Copy)]
+pub struct Group<'a> {
+    pub(super) list: &'a List,
+    pub(super) rows: &'a [Row],
+    /// How many connections to each peer are this process's.
+    pub(super) own: Option<&'a [Cell<u64>]>,
+}
+
+/// One server of a group that is held.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer<'a> {
+    /// Who it is.
+    pub id: PeerId,
+    /// What the configuration says.
+    pub config: &'a Rc<PeerConfig>,
+    /// What changes.
+    pub counters: Counters<'a>,
+}
+
+impl Peer<'_> {
+    /// Whether it was given up because it failed too often.
+    pub fn is_failing(&self, now: Millis) -> bool {
+        let (config, counters) = (self.config, self.counters);
+        config.max_fails > 0
+            && counters.fails() >= u64::from(config.max_fails)
+            && now.saturating_sub(counters.checked()) <= config.fail_timeout
+    }
+
+    /// Whether it has as many connections as it may.
+    pub fn is_full(&self) -> bool {
+        let most = u64::from(self.config.max_conns);
+        most > 0 && self.counters.connections() >= most
+    }
+}
+
+impl<'a> Group<'a> {
+    /// The peers that are listed.
+    #[inline]
+    pub fn iter(&self) -> impl Iterator<Item = Peer<'a>> + use<'a> {
+        let listed = self.list.rows.iter().zip(self.rows).zip(0_u32..);
+        listed.filter_map(|((listed, row), number)| {
+            let listed = listed.as_ref()?;
+            Some(Peer {
+                id: PeerId {
+                    row: number,
+                    serial: listed.serial,
+                },
+                config: &listed.config,
+                counters: Counters::of(row),
+            })
+        })
+    }
+
+    /// The peer `id`; `None` when it is not listed any more.
+    pub fn get(&self, id: PeerId) -> Option<Peer<'a>> {
+        let index = id.row as usize;
+        let listed = self.list.rows.get(index)?.as_ref()?;
+        let row = self.rows.get(index)?;
+        (listed.serial == id.serial).then(|| Peer {
+            id,
+            config: &listed.config,
+            counters: Counters::of(row),
+        })
+    }
+
+    /// Different after every change of the list.
+    pub fn version(&self) -> u64 {
+        self.list.version
+    }
+
+    /// Whether there is nothing to choose from: a lone peer is never given up.
+    #[inline]
+    pub fn is_single(&self) -> bool {
+        self.list.len == 1
+    }
+
+    /// The sum of the weights of primary peers.
+    pub fn total_weight(&self) -> u32 {
+        self.list.total_weight
+    }
+
+    /// The primary peer within whose share `weight` falls.
+    pub fn at_weight(&self, mut weight: u32) -> Option<Peer<'a>> {
+        let mut primary = self.iter().filter(|peer| !peer.config.is_backup);
+        primary.find(|peer| match weight.checked_sub(peer.config.weight) {
+            Some(left) => {
+                weight = left;
+                false
+            }
+            None => true,
+        })
+    }
+
+    /// Whether `attempt` may use the peer now.
+    #[inline]
+    pub fn is_available(&self, peer: &Peer<'_>, attempt: &Attempt) -> bool {
+        let config = peer.config;
+        if config.is_down || config.is_backup != attempt.wants_backup || peer.is_full() {
+            return false;
+        }
+        let counters = peer.counters;
+        if !counters.health().is_usable() || counters.draining() != 0 {
+            return false;
+        }
+        self.is_single() || !peer.is_failing(attempt.now) && !attempt.has_tried(peer.id)
+    }
+
+    /// The peers that `attempt` may use now.
+    pub fn available(&self, attempt: &Attempt) -> impl Iterator<Item = Peer<'a>> {
+        self.iter().filter(|peer| self.is_available(peer, attempt))
+    }
+
+    /// The next of the available peers that `admits` names, in smooth weighted turns.
+    #[inline]
+    pub fn next_in_turn(
+        &self,
+        attempt: &Attempt,
+        admits: impl Fn(&Peer<'a>) -> bool,
+    ) -> Option<PeerId> {
+        let mut total = 0;
+        let mut best: Option<(Peer<'a>, i64)> = None;
+        for peer in self.available(attempt).filter(|peer| admits(peer)) {
+            let counters = peer.counters;
+            let weight = counters.effective_weight();
+            let credit = counters.credit() + weight.cast_signed();
+            counters.set_credit(credit);
+            total += weight.cast_signed();
+            if weight < u64::from(peer.config.weight) {
+                counters.set_effective_weight(weight + 1);
+            }
+            if best.is_none_or(|(_, most)| credit > most) {
+                best = Some((peer, credit));
+            }
+        }
+        let (peer, credit) = best?;
+        peer.counters.set_credit(credit - total);
+        Some(peer.id)
+    }
+
+    /// Chooses a peer: a primary one by `balancer`, and when there is none a backup one.
+    pub(super) fn choose(
+        &self,
+        balancer: &dyn Balancer,
+        attempt: &mut Attempt,
+    ) -> Option<Peer<'a>> {
+        let chosen = balancer.pick(self, attempt).or_else(|| {
+            if attempt.wants_backup || !self.list.has_backup {
+                return None;
+            }
+            attempt.wants_backup = true;
+            let chosen = self.next_in_turn(attempt, |_| true);
+            attempt.wants_backup = chosen.is_some();
+            chosen
+        });
+        let peer = self.get(chosen?)?;
+        attempt.set_tried(peer.id);
+        let counters = peer.counters;
+        if attempt.now.saturating_sub(counters.checked()) > peer.config.fail_timeout {
+            counters.set_checked(attempt.now);
+        }
+        counters.set_requests(counters.requests().wrapping_add(1));
+        if let Some(own) = self.own_count(peer.id) {
+            own.set(own.get() + 1);
+        }
+        counters.set_connections(counters.connections() + 1);
+        Some(peer)
+    }
+
+    /// Gives a peer back that was chosen, listed or not. Tells whether it is left alone from now
+    /// on because it failed too often.
+    pub(super) fn release(&self, id: PeerId, outcome: Outcome, now: Millis) -> bool {
+        self.let_go(id);
+        let Some(peer) = self.get(id) else {
+            return false;
+        };
+        let counters = peer.counters;
+        if self.is_single() {
+            counters.set_fails(0);
+            return false;
+        }
+        if outcome != Outcome::Failed {
+            // A success after the failures were last counted forgives them.
+            if counters.accessed() < counters.checked() {
+                counters.set_fails(0);
+            }
+            return false;
+        }
+        let max_fails = u64::from(peer.config.max_fails);
+        counters.set_fails(counters.fails().saturating_add(1));
+        counters.set_accessed(now);
+        counters.set_checked(now);
+        let Some(penalty) = u64::from(peer.config.weight).checked_div(max_fails) else {
+            return false;
+        };
+        counters.set_effective_weight(counters.effective_weight().saturating_sub(penalty));
+        counters.fails() == max_fails
+    }
+
+    /// Counts one connection less; the last one of a peer off the list frees its row.
+    fn let_go(&self, id: PeerId) {
+        let Some(row) = self.rows.get(id.row as usize) else {
+            return;
+        };
+        let counters = Counters::of(row);
+        if counters.serial() != u64::from(id.serial) {
+            return;
+        }
+        if let Some(own) = self.own_count(id) {
+            own.set(own.get().saturating_sub(1));
+        }
+        counters.set_connections(counters.connections().saturating_sub(1));
+        if counters.leaving() != 0 && counters.connections() == 0 {
+            counters.set_serial(0);
+        }
+    }
+
+    fn own_count(&self, id: PeerId) -> Option<&'a Cell<u64>> {
+        self.own?.get(id.row as usize)
+    }
+}
