@@ -14,9 +14,12 @@ use crate::tidy;
 
 /// Programs and files that end-to-end tests use where they are installed, and their Debian
 /// packages.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("nginx", "nginx"),
     ("curl", "curl"),
+    ("apache2", "apache2-bin"),
+    ("node", "nodejs"),
+    ("python3", "python3"),
     (
         "/usr/lib/nginx/modules/ngx_http_geoip_module.so",
         "libnginx-mod-http-geoip",

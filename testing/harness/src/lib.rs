@@ -17,6 +17,7 @@
 //! Linux only: workers, listeners and descriptors are read from `/proc`.
 #![forbid(unsafe_code)]
 
+mod backend;
 mod binary;
 mod builder;
 mod client;
@@ -31,6 +32,7 @@ pub mod scripted;
 mod server;
 pub mod skip;
 
+pub use backend::Backend;
 pub use binary::Binary;
 pub use builder::{Builder, StartError};
 pub use client::Client;
