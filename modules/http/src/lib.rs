@@ -6,6 +6,7 @@ mod access_log;
 mod addition;
 mod auth_basic;
 mod auth_request;
+mod auth_require;
 mod autoindex;
 mod browser;
 mod charset;
@@ -19,6 +20,7 @@ mod geoip;
 mod geoip2;
 mod headers;
 mod index;
+mod internal_redirect;
 mod limit_conn;
 mod limit_req;
 mod limits;
@@ -27,12 +29,15 @@ mod map;
 mod media_types;
 mod mirror;
 mod not_modified;
+mod num_map;
 mod open_files;
 mod proxy;
+mod proxy_protocol_vendor;
 mod random_index;
 mod range;
 mod realip;
 mod referer;
+mod requirements;
 mod rewrite;
 mod secure_link;
 mod split_clients;
@@ -72,6 +77,7 @@ pub static MODULES: &[&Module] = &[
     &upstream::ZONE,
     // Variables by directive: nothing of them runs on its own.
     &map::MODULE,
+    &num_map::MODULE,
     &geo::MODULE,
     &geoip::MODULE,
     &geoip2::MODULE,
@@ -79,6 +85,7 @@ pub static MODULES: &[&Module] = &[
     &referer::MODULE,
     &secure_link::MODULE,
     &browser::MODULE,
+    &proxy_protocol_vendor::MODULE,
     // Who the client is, before anything is judged by it.
     &realip::MODULE,
     // How much of it there may be: rates first, since who waits for his turn is counted later.
@@ -90,6 +97,10 @@ pub static MODULES: &[&Module] = &[
     &access::MODULE,
     &auth_basic::MODULE,
     &auth_request::MODULE,
+    // By what the others have found.
+    &auth_require::MODULE,
+    // Elsewhere before anything is done here.
+    &internal_redirect::MODULE,
     // Before content: which of several files it is.
     &try_files::MODULE,
     // Of what was asked for, not of what is made of it.

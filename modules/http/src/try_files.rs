@@ -87,7 +87,7 @@ fn run(request: &mut Request) -> Result<Flow, Error> {
 }
 
 /// Sends the request to `uri`, arguments and all, or to the location that it names.
-fn go_to(uri: Vec<u8>) -> Flow {
+pub(crate) fn go_to(uri: Vec<u8>) -> Flow {
     if let Some(name) = uri.strip_prefix(b"@") {
         return Flow::Named(name.to_vec());
     }
