@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tidegate::Site;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: sys::allocator::Mimalloc = sys::allocator::Mimalloc;
 
 fn main() -> ExitCode {
     let site: &'static Site = Box::leak(Box::new(Site::new()));

@@ -1,6 +1,7 @@
 //! System calls behind safe functions: the only crate, with `shm`, that contains `unsafe`.
 
 pub mod aligned;
+pub mod allocator;
 pub mod clock;
 pub mod crypt;
 pub mod epoll;
