@@ -75,22 +75,54 @@ names! {
     XAccelRedirect "X-Accel-Redirect",
 }
 
+/// Bytes of the longest name.
+const LENGTH_MAX: usize = 19;
+
+/// Where the names of each length begin in [`ORDER`], and, one further, where they end.
+const BY_LENGTH: [u8; LENGTH_MAX + 2] = {
+    let mut starts = [0; LENGTH_MAX + 2];
+    let mut at = 0;
+    while at < NAMES.len() {
+        let mut longer = NAMES[at].0.len() + 1;
+        while longer < starts.len() {
+            starts[longer] += 1;
+            longer += 1;
+        }
+        at += 1;
+    }
+    starts
+};
+
+/// The indices of names by their length, so that a name meets those of its own alone.
+const ORDER: [u8; NAMES.len()] = {
+    let mut order = [0; NAMES.len()];
+    let mut next = BY_LENGTH;
+    let mut at = 0u8;
+    while (at as usize) < NAMES.len() {
+        let length = NAMES[at as usize].0.len();
+        order[next[length] as usize] = at;
+        next[length] += 1;
+        at += 1;
+    }
+    order
+};
+
 impl ResponseName {
     /// The name that `name` is, in whatever case it is written.
     #[must_use]
     pub fn from_name(name: &[u8]) -> Self {
-        let Some(first) = name.first().map(u8::to_ascii_lowercase) else {
+        let of_length = BY_LENGTH
+            .get(name.len()..)
+            .and_then(<[u8]>::split_first_chunk);
+        let Some(([start, end], _)) = of_length else {
             return Self::Other;
         };
-        // No name of a letter that none of the table begins with is compared at all.
-        if !matches!(first, b'a' | b'c' | b'd' | b'e' | b'k' | b'l' | b'p'..=b'x') {
-            return Self::Other;
-        }
-        NAMES
+        let same_length = ORDER.get(usize::from(*start)..usize::from(*end));
+        same_length
+            .unwrap_or_default()
             .iter()
-            .find(|(text, _)| {
-                text.len() == name.len() && name.eq_ignore_ascii_case(text.as_bytes())
-            })
+            .map(|at| &NAMES[usize::from(*at)])
+            .find(|(text, _)| name.eq_ignore_ascii_case(text.as_bytes()))
             .map_or(Self::Other, |(_, known)| *known)
     }
 }
@@ -107,6 +139,7 @@ mod tests {
             assert_eq!(ResponseName::from_name(upper.as_bytes()), *known);
         }
         assert_eq!(ResponseName::from_name(b""), ResponseName::Other);
+        assert_eq!(ResponseName::from_name(&[b'x'; 100]), ResponseName::Other);
         assert_eq!(ResponseName::from_name(b"Dat"), ResponseName::Other);
     }
 }
