@@ -16,6 +16,8 @@ pub struct ConnectOptions {
     pub kind: Kind,
     /// Local address to connect from; port 0 leaves the port to the kernel.
     pub bind: Option<Address>,
+    /// Whether that address may be one that is not of this system.
+    pub is_transparent: bool,
     /// Milliseconds until it fails with `TimedOut`.
     pub timeout: Option<Millis>,
     /// Sends small segments at once.
@@ -55,6 +57,9 @@ impl Stream {
             socket::set_keepalive(fd.as_fd(), keepalive)?;
         }
         if let Some(local) = &options.bind {
+            if options.is_transparent {
+                socket::set_transparent(fd.as_fd(), address)?;
+            }
             socket::bind_before_connect(fd.as_fd(), local)?;
         }
         let connected = socket::connect(fd.as_fd(), address)?;

@@ -36,6 +36,9 @@ pub struct ProcessPlan {
     pub stuck_after: Option<Duration>,
     /// Whose rights workers have, where the master has root's (`user`).
     pub account: Option<Account>,
+    /// Whether workers connect from addresses that are not of this system, for which they keep a
+    /// capability (`proxy_bind ... transparent`).
+    pub binds_transparently: bool,
     /// Where workers are, for their core files (`working_directory`).
     pub working_directory: Option<PathBuf>,
     /// `NAME`, to keep, or `NAME=value`, to set (`env`).
@@ -61,6 +64,7 @@ impl Default for ProcessPlan {
             shutdown_timeout: None,
             stuck_after: Some(Duration::from_secs(60)),
             account: None,
+            binds_transparently: false,
             working_directory: None,
             environment: Vec::new(),
             pid_file: None,

@@ -229,6 +229,11 @@ fn drop_privileges(plan: &ProcessPlan) -> Result<(), String> {
     else {
         return Ok(());
     };
+    let keeps = plan.binds_transparently && account.uid != 0;
+    if keeps {
+        process::keep_capabilities()
+            .map_err(|e| format!("prctl(PR_SET_KEEPCAPS, 1) failed{}", reason(&e)))?;
+    }
     user::become_user(&account.name, account.uid, account.gid).map_err(|(call, e)| {
         let argument = match call {
             "setgid" => account.gid.to_string(),
@@ -242,5 +247,6 @@ fn drop_privileges(plan: &ProcessPlan) -> Result<(), String> {
     if account.uid == 0 {
         return Ok(());
     }
-    process::clear_capabilities().map_err(|e| format!("capset() failed{}", reason(&e)))
+    process::limit_capabilities(keeps.then_some(process::NET_RAW))
+        .map_err(|e| format!("capset() failed{}", reason(&e)))
 }

@@ -8,8 +8,8 @@ mod fork;
 mod title;
 
 pub use confine::{
-    clear_capabilities, forbid_new_privileges, open_files_limits, pin_to_cpus, set_core_size_limit,
-    set_dumpable, set_open_files_limit, set_priority,
+    NET_RAW, forbid_new_privileges, keep_capabilities, limit_capabilities, open_files_limits,
+    pin_to_cpus, set_core_size_limit, set_dumpable, set_open_files_limit, set_priority,
 };
 pub use control::{
     change_directory, id, is_alive, is_running, is_stopped, online_cpus, page_size, parent_id,

@@ -15,7 +15,7 @@ pub use listener::{KeepAlive, ListenOptions, Listener};
 pub use options::{
     bind_before_connect, connect, local_address, peer_address, set_cloexec, set_cork,
     set_keepalive, set_linger, set_nodelay, set_nonblocking, set_receive_buffer, set_send_buffer,
-    shutdown_read, shutdown_write, socket, socket_kind, socketpair, take_error,
+    set_transparent, shutdown_read, shutdown_write, socket, socket_kind, socketpair, take_error,
 };
 
 /// How bytes travel.

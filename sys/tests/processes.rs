@@ -189,7 +189,7 @@ fn threads_forbid_a_fork() {
 fn privileges_are_given_up() {
     use tidegate_sys::user;
 
-    process::clear_capabilities().unwrap();
+    process::limit_capabilities(None).unwrap();
     process::forbid_new_privileges().unwrap();
     assert_eq!(status_line("CapEff:"), "0000000000000000");
     assert_eq!(status_line("CapPrm:"), "0000000000000000");

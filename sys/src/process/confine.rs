@@ -102,20 +102,41 @@ fn set_option(option: libc::c_int, value: libc::c_ulong) -> io::Result<()> {
     check(unsafe { libc::prctl(option, value, NONE, NONE, NONE) }).map(drop)
 }
 
-/// Gives up every capability: effective, permitted, inheritable and ambient.
+/// A capability that a worker may keep: to send from addresses that are not of this system
+/// (`CAP_NET_RAW`).
+pub const NET_RAW: u32 = 13;
+
+/// Keeps the permitted capabilities when root becomes another user (`PR_SET_KEEPCAPS`), until
+/// [`limit_capabilities`].
 ///
 /// # Errors
 ///
 /// The kernel's.
-pub fn clear_capabilities() -> io::Result<()> {
+pub fn keep_capabilities() -> io::Result<()> {
+    set_option(libc::PR_SET_KEEPCAPS, 1)
+}
+
+/// Gives up every capability but `kept`, effective, permitted, inheritable and ambient; `kept`
+/// stays effective and permitted.
+///
+/// # Errors
+///
+/// The kernel's: `EPERM` for one that is not permitted any more.
+pub fn limit_capabilities(kept: Option<u32>) -> io::Result<()> {
     /// `_LINUX_CAPABILITY_VERSION_3`: sets of 64 bits, in two halves.
     const VERSION: u32 = 0x2008_0522;
 
     let header: [u32; 2] = [VERSION, 0];
-    let none = [[0_u32; 3]; 2];
+    let mask = kept.map_or(0, |bit| 1_u64 << bit);
+    // Halves of effective, permitted and inheritable; the low one first.
+    let half = |bits: u64| {
+        let bits = u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(0);
+        [bits, bits, 0]
+    };
+    let sets = [half(mask), half(mask >> 32)];
     // SAFETY: the arguments are those of capset(2): a header (version and pid, 0 for this process)
     // and two triples, alive until the call returns.
-    let done = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) };
-    // The kernel empties the ambient set along with the permitted one.
+    let done = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) };
+    // The kernel takes from the ambient set what is no more permitted or inheritable.
     check(fit(done)?).map(drop)
 }

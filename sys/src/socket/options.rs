@@ -4,6 +4,7 @@ use super::Kind;
 use super::address::{Address, RawAddress};
 use super::listener::KeepAlive;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 fn check(result: libc::c_int) -> io::Result<()> {
@@ -100,6 +101,22 @@ pub(super) fn bind(fd: BorrowedFd<'_>, address: &Address) -> io::Result<()> {
     let raw = RawAddress::new(address)?;
     // SAFETY: the address is a valid `sockaddr` of `raw.len()` bytes.
     check(unsafe { libc::bind(fd.as_raw_fd(), raw.as_ptr(), raw.len()) })
+}
+
+/// Lets a socket of the family of `address` be bound to an address that is not of this system
+/// (`IP_TRANSPARENT`). Needs `CAP_NET_RAW`; answers come back only where routing brings them.
+///
+/// # Errors
+///
+/// The system's: `EPERM` without the capability.
+pub fn set_transparent(fd: BorrowedFd<'_>, address: &Address) -> io::Result<()> {
+    match address {
+        Address::Ip(SocketAddr::V4(_)) => set_int(fd, libc::IPPROTO_IP, libc::IP_TRANSPARENT, 1),
+        Address::Ip(SocketAddr::V6(_)) => {
+            set_int(fd, libc::IPPROTO_IPV6, libc::IPV6_TRANSPARENT, 1)
+        }
+        Address::Unix(_) => Ok(()),
+    }
 }
 
 /// Gives a socket the local address that it will connect from. With port 0 the port is chosen
