@@ -36,6 +36,41 @@ enum Setter<S: 'static> {
     Custom(fn(&mut S, &mut Line<'_>) -> Result<(), Refused>),
 }
 
+impl<S> Clone for Setter<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Setter<S> {}
+
+impl<S> Clone for Directive<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Directive<S> {}
+
+/// The rows of two tables as one.
+#[must_use]
+pub const fn joined<S, const A: usize, const B: usize, const N: usize>(
+    first: [Directive<S>; A],
+    second: [Directive<S>; B],
+) -> [Directive<S>; N] {
+    assert!(
+        A + B == N,
+        "every row has its place, and there are no others"
+    );
+    let mut all = [first[0]; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < A { first[at] } else { second[at - A] };
+        at += 1;
+    }
+    all
+}
+
 const fn row<S>(
     name: &'static str,
     contexts: Contexts,

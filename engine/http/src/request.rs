@@ -578,6 +578,16 @@ impl Request {
         self.real_peer.unwrap_or(self.connection.peer)
     }
 
+    /// Gives back memory that was made for more than there is, before a long wait.
+    pub(crate) fn shrink(&mut self) {
+        let RequestHead { buf, parsed } = &mut *self.head;
+        buf.shrink_to_fit();
+        parsed.fields.shrink_to_fit();
+        self.uri.shrink_to_fit();
+        self.args.shrink_to_fit();
+        self.host.shrink_to_fit();
+    }
+
     /// User, not empty, and password of the `Authorization: Basic` field (RFC 7617); of
     /// `Proxy-Authorization` where a tunnel is asked for.
     pub fn basic_credentials(&self) -> Option<(Vec<u8>, Vec<u8>)> {

@@ -50,6 +50,7 @@ mod symlinks;
 #[cfg(test)]
 mod testing;
 mod try_files;
+mod tunnel;
 mod upstream;
 mod userid;
 
@@ -110,6 +111,7 @@ pub static MODULES: &[&Module] = &[
     &status_page::MODULE,
     &empty_gif::MODULE,
     &proxy::MODULE,
+    &tunnel::MODULE,
     // Whoever maps a URI to something more special than a file comes first: of a folder a file
     // of it, and a list of them only when no file stands for it.
     &random_index::MODULE,

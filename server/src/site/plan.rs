@@ -38,6 +38,10 @@ pub(super) fn of(loaded: &Loaded, request: &LoadRequest<'_>) -> Result<ProcessPl
             millis => Some(Duration::from_millis(millis)),
         },
         account: account(main)?,
+        binds_transparently: loaded
+            .http
+            .as_ref()
+            .is_some_and(|http| http.binds_transparently),
         working_directory: (*main.working_directory).clone(),
         environment: main.env.iter().map(environment_entry).collect(),
         pid_file: (*main.pid)

@@ -9,6 +9,7 @@ use super::location_tree::LocationTree;
 use super::pipeline::Pipeline;
 use super::registry::Registry;
 use crate::core::names::NAMES;
+use crate::gateway::settings::Transparent;
 use crate::variable;
 use engine::address::Address;
 use engine::{Contexts, Loading, SettingsTable};
@@ -103,6 +104,7 @@ pub fn finish(loading: &mut Loading, registry: &Registry) -> Option<Rc<Generatio
         servers: servers.into_iter().map(|(_, server)| server).collect(),
         sockets,
         variables,
+        binds_transparently: loading.shared::<Transparent>().0,
         by_name: variable::ByName::new(loading),
         levels,
         kept_state: registry.kept_state().to_vec(),

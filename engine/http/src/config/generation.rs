@@ -20,6 +20,8 @@ pub struct Generation {
     pub sockets: Vec<Rc<ListenSocket>>,
     /// Variables by number.
     pub variables: Vec<Entry>,
+    /// Whether connections to other servers may come from addresses that are not of this system.
+    pub binds_transparently: bool,
     pub(crate) by_name: ByName,
     pub(super) levels: Vec<Rc<Location>>,
     pub(super) kept_state: Vec<bool>,

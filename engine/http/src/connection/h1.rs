@@ -5,6 +5,7 @@ use super::head::{Next, next_request};
 use super::{Connection, writer};
 use crate::core::transfer::{DisabledBrowser, TRANSFER};
 use crate::error::{Abort, Error};
+use crate::gateway::Tunnel;
 use crate::module::{Phase, Run};
 use crate::phase;
 use crate::request::Request;
@@ -84,9 +85,10 @@ async fn exchange(
         Err(abort) => Err(abort.into()),
     };
     if let (Ok(()), Some(tunnel)) = (&sent, request.tunnel.take()) {
-        let bytes = tunnel.await;
-        request.sent.bytes += bytes;
-        request.sent.body_bytes += bytes;
+        // In a task of its own, which is smaller than one that can serve a request.
+        let worker = Rc::clone(&connection.http.worker);
+        worker.spawn(tunnelled(request, tunnel));
+        return false;
     }
     let ending = match sent {
         Ok(()) if request.keep_alive.get() && request.drop_received_body() => Ending::KeepAlive,
@@ -112,6 +114,24 @@ async fn exchange(
     let Request { head, .. } = *request;
     connection.http.give_head(head);
     keeps
+}
+
+/// Runs a tunnel, then ends its request.
+async fn tunnelled(mut request: Box<Request>, tunnel: Tunnel) {
+    request.shrink();
+    let ended = tunnel.await;
+    if ended.timed_out {
+        let text =
+            "upstream timed out (110: Connection timed out) while proxying upgraded connection";
+        request.log(Level::Info, text);
+    }
+    request.sent.bytes += ended.sent;
+    request.sent.body_bytes += ended.sent;
+    Box::pin(async move {
+        log(&mut request);
+        close::close(&request, Ending::Linger).await;
+    })
+    .await;
 }
 
 /// `serving`. When it has to wait, earlier responses that were held back leave first: the

@@ -7,7 +7,7 @@ use crate::core::client::CLIENT;
 use crate::error::{Abort, Error};
 use crate::request::{Request, RequestHead};
 use crate::request_body::Incoming;
-use http1::{Known, Progress, RequestParser, Span, TargetForm, Version};
+use http1::{BodyLength, Known, Progress, RequestParser, Span, TargetForm, Version};
 use runtime::Class;
 use std::io;
 use std::rc::Rc;
@@ -207,7 +207,10 @@ fn fill(request: &mut Request) -> Result<(), (u16, String)> {
     if filled.is_ok() || read_host_so_far(request) || has_no_host(request) {
         select_server(request);
     }
-    filled
+    let allows_connect = CLIENT.of(&request.server.settings).allows_connect;
+    let RequestHead { buf, parsed } = &*request.head;
+    http1::check_method(parsed, buf, filled?, allows_connect)
+        .map_err(|refusal| (refusal.status, refusal.reason.to_owned()))
 }
 
 /// Fills in the host of a request that ends early, if one is known by then.
@@ -226,19 +229,18 @@ fn has_no_host(request: &Request) -> bool {
     parsed.target.form == TargetForm::Origin && !parsed.has(Known::Host)
 }
 
-fn fill_framing(request: &mut Request) -> Result<(), (u16, String)> {
+fn fill_framing(request: &mut Request) -> Result<BodyLength, (u16, String)> {
     let parsed = &request.head.parsed;
     let buf = &request.head.buf;
     let refusal = |refusal: http1::Refusal| (refusal.status, refusal.reason.to_owned());
     let framing = http1::framing(parsed, buf).map_err(refusal)?;
-    http1::check_method(parsed, buf, framing.body, false).map_err(refusal)?;
     request.keep_alive.set(framing.keep_alive);
     request.incoming = Incoming::new(framing.body, framing.expect_continue);
     if let Some(host) = framing.host {
         request.host = host.name.into_owned();
         request.host_port = host.port;
     }
-    Ok(())
+    Ok(framing.body)
 }
 
 fn fill_uri(request: &mut Request) -> Result<(), (u16, String)> {

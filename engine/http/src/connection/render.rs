@@ -129,7 +129,7 @@ fn connection_fields(request: &Request, head: &ResponseHead, out: &mut Vec<u8>) 
 
 /// How the end of a response's body can be told to this client.
 pub fn framing_of(request: &Request, head: &ResponseHead) -> BodyFraming {
-    if matches!(head.status, 100..=199 | 204 | 304) {
+    if matches!(head.status, 100..=199 | 204 | 304) || request.tunnel.is_some() {
         return BodyFraming::None;
     }
     if request.is_head() {

@@ -2,7 +2,7 @@
 
 use crate::module::Module;
 use engine::directive::{custom, flag, millis, number, size};
-use engine::{Arity, Contexts, Directive, Line, Refused, Setting, Slot, inherit_fields};
+use engine::{Arity, Contexts, Directive, Line, Loading, Refused, Setting, Slot, inherit_fields};
 
 /// Settings of a server for request heads.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub struct Client {
     pub underscores_in_headers: Setting<bool>,
     /// Whether `//` means `/`.
     pub merge_slashes: Setting<bool>,
+    /// Whether CONNECT is served by some location: [`allow_connect`].
+    pub allows_connect: bool,
     /// nginx's memory pool of a connection; we have none.
     connection_pool: Setting<u64>,
     /// nginx's memory pool of a request; we have none.
@@ -37,6 +39,7 @@ impl Default for Client {
             ignore_invalid_headers: Setting::new(true),
             underscores_in_headers: Setting::new(false),
             merge_slashes: Setting::new(true),
+            allows_connect: false,
             connection_pool: Setting::new(512),
             request_pool: Setting::new(4096),
         }
@@ -53,7 +56,16 @@ inherit_fields!(Client {
     merge_slashes,
     connection_pool,
     request_pool,
-});
+} own: { allows_connect });
+
+/// Lets clients of the server around `level` ask for tunnels.
+pub fn allow_connect(loading: &mut Loading, level: u32) {
+    let arena = crate::config::arena::arena(loading);
+    let server = arena.levels[level as usize].server_level;
+    if let Some(client) = CLIENT.edit(&mut arena.levels[server as usize].server) {
+        client.allows_connect = true;
+    }
+}
 
 impl Client {
     /// The same as the parser's limits.

@@ -43,24 +43,33 @@ pub(super) fn give<C: Codec>(
         consumed,
         is_sent,
     } = received;
-    let mut relay = Relay::new(&call, claim, record, peer, request);
-    relay.keep_alive = head.keep_alive && is_sent;
     if head.status == 101 && request.header(Known::Upgrade).is_none() {
         // Nobody asked for another protocol: what follows would be read as something it is not.
         let message = "upstream switched protocols for a request that did not ask for it";
         request.log(runtime::log::Level::Error, message);
+        record.finish(request.connection.http.worker.now());
         // As in nginx, without a page: the client may take whatever follows for the protocol.
         let mut refusal = Response::new(502);
         refusal.head.content_length = Some(0);
         refusal.head.must_close = true;
         return Ok(Flow::respond(refusal));
     }
-    if head.status == 101 {
+    if head.is_tunnel {
         let response = head::response(request, &call, &head)?;
+        let rules = tunnel::Rules::of(request, &call.settings, head.status);
         remember(request, head);
         let early = input.get(consumed..).unwrap_or_default().to_vec();
-        return Ok(tunnel::open(request, response, relay, early));
+        let ends = tunnel::Ends {
+            peer,
+            _claim: claim,
+            record,
+        };
+        return Ok(tunnel::open(request, response, ends, early, rules));
     }
+    let mut relay = Relay::new(&call, claim, record, peer, request);
+    // A connection that began with who its client is serves no other.
+    let is_shared = *call.settings.proxy_protocol == 0;
+    relay.keep_alive = head.keep_alive && is_sent && is_shared;
     let redirected = redirected(request, &call, &head);
     if let Some(flow) = redirected {
         if !head.has_body && input.len() == consumed {

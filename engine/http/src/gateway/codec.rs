@@ -38,6 +38,8 @@ pub struct UpstreamHead {
     pub has_body: bool,
     /// Whether the peer takes another request after this.
     pub keep_alive: bool,
+    /// Whether the connection is a tunnel from here on.
+    pub is_tunnel: bool,
 }
 
 impl UpstreamHead {
@@ -86,7 +88,22 @@ pub struct Decoded {
 
 /// One request and its response in the words of a protocol.
 pub trait Codec: 'static {
-    /// Appends the request's head; called again for each peer that is tried.
+    /// The head of the response, where a peer is asked for nothing: it counts as soon as there is
+    /// a connection.
+    fn head_at_connect(&self) -> Option<Box<UpstreamHead>> {
+        None
+    }
+
+    /// Whether peers are asked for something, one request after another.
+    fn makes_requests(&self) -> bool {
+        true
+    }
+
+    /// Makes ready for the response of another peer, which is sent the same head.
+    fn restart(&mut self);
+
+    /// Appends the request's head; called again for each peer that is tried, where
+    /// `request_dynamic` says so.
     ///
     /// # Errors
     ///

@@ -1,15 +1,16 @@
 //! From a request to the answer of one of several peers.
 
+use super::announce;
 use super::answer::{self, Answer};
 use super::codec::{Codec, RequestBody};
 use super::early;
-use super::exchange::{Exchange, Outgoing};
+use super::exchange::{Exchange, Outgoing, Received};
 use super::failure::{Doing, Failure};
 use super::head::Rewrite;
 use super::hints::Hints;
 use super::pool::PeerStream;
 use super::record::{Record, records};
-use super::settings::{Settings, next};
+use super::settings::{Local, Settings, next};
 use super::upstream::Upstream;
 use crate::error::Error;
 use crate::module::Flow;
@@ -18,6 +19,7 @@ use engine::peer::{Attempt, Chosen, Outcome, Session};
 use http1::Method;
 use runtime::log::Level;
 use runtime::{ConnectOptions, Millis, Stream};
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
@@ -43,6 +45,14 @@ pub struct Call<C> {
     pub replaces_body: bool,
     /// Whether a body of unknown length can be sent.
     pub can_chunk: bool,
+}
+
+impl<C: Codec> Call<C> {
+    /// Whether an idle connection will do: not for a tunnel, which begins with a connection of
+    /// its own, nor where connections begin with who the client is.
+    fn reuses_connections(&self) -> bool {
+        self.codec.makes_requests() && *self.settings.proxy_protocol == 0
+    }
 }
 
 impl Session for Request {
@@ -80,6 +90,10 @@ struct Search {
     /// How many more peers may be tried.
     tries: usize,
     started: Millis,
+    /// Where connections come from, unless that is asked anew for each peer.
+    local: Option<Local>,
+    /// The request in the protocol's words, unless it is put so anew for each peer.
+    head: Option<Vec<u8>>,
 }
 
 /// Asks the peers of `call` until one answers.
@@ -102,6 +116,14 @@ pub async fn converse<C: Codec>(request: &mut Request, mut call: Call<C>) -> Res
     let plan = plan(request, passes_body, streams);
     let worker = Rc::clone(&request.connection.http.worker);
     let mut search = begin(request, &mut call, worker.now());
+    if !*call.settings.bind_dynamic {
+        search.local = call.settings.local_address(request);
+    }
+    if !*call.settings.request_dynamic {
+        let mut head = Vec::with_capacity(1024);
+        call.codec.write_head(request, plan, &mut head)?;
+        search.head = Some(head);
+    }
     loop {
         search.attempt.now = worker.now();
         let Some((claim, record)) = choose(request, &call, &mut search.attempt) else {
@@ -161,6 +183,8 @@ fn begin<C>(request: &mut Request, call: &mut Call<C>, now: Millis) -> Search {
         attempt: Attempt::default(),
         tries: if limit == 0 { all } else { all.min(limit) },
         started: now,
+        local: None,
+        head: None,
     }
 }
 
@@ -174,7 +198,12 @@ fn choose<C>(
     let peer = upstream
         .peers
         .choose(&*upstream.balancer, attempt, request)?;
-    let record = Record::new(Rc::clone(&peer.config.name), attempt.now);
+    let config = &peer.config;
+    let record = Record::new(
+        Rc::clone(&config.name),
+        Rc::clone(&config.server),
+        attempt.now,
+    );
     records(request).attempts.push(Some(Rc::clone(&record)));
     let claim = Claim {
         upstream: Rc::clone(upstream),
@@ -187,7 +216,8 @@ fn choose<C>(
 /// Every peer is down, full or given up.
 fn no_live<C>(request: &mut Request, call: &Call<C>) -> u16 {
     let now = request.connection.http.worker.now();
-    let record = Record::new(Rc::clone(&call.upstream.name), now);
+    let name = &call.upstream.name;
+    let record = Record::new(Rc::clone(name), Rc::clone(name), now);
     record.status.set(502);
     record.finish(now);
     records(request).attempts.push(Some(record));
@@ -294,12 +324,21 @@ impl Visit<'_> {
         plan: RequestBody,
         search: &Search,
     ) -> Result<Answer, Failure> {
-        let peer = self.connect(request, call).await?;
+        if !call.settings.allow_upstream.all(request) {
+            return Err(Failure::Denied);
+        }
+        let peer = self.connect(request, call, search).await?;
         let now = request.connection.http.worker.now();
         let connect_time = now.saturating_sub(self.record.started);
         self.record.connect_time.set(Some(connect_time));
+        if let Some(head) = call.codec.head_at_connect() {
+            self.record.header_time.set(Some(connect_time));
+            self.record.status.set(head.status);
+            let received = Received::at_connect(head);
+            return Ok(Answer { peer, received });
+        }
         self.is_asked = true;
-        let received = self.ask(request, call, plan, &peer).await?;
+        let received = self.ask(request, call, plan, &peer, search).await?;
         let now = request.connection.http.worker.now();
         let header_time = now.saturating_sub(self.record.started);
         self.record.header_time.set(Some(header_time));
@@ -315,25 +354,33 @@ impl Visit<'_> {
         Ok(Answer { peer, received })
     }
 
-    async fn connect<C>(
+    async fn connect<C: Codec>(
         &mut self,
         request: &Request,
         call: &Call<C>,
+        search: &Search,
     ) -> Result<PeerStream, Failure> {
         let upstream = &call.upstream;
         let owner = request.location.id;
-        if let Some(mut idle) = upstream
-            .pool
-            .take(self.claim.peer.id, owner, &upstream.keep_alive)
+        if call.reuses_connections()
+            && let Some(mut idle) =
+                upstream
+                    .pool
+                    .take(self.claim.peer.id, owner, &upstream.keep_alive)
         {
             self.is_cached = true;
             idle.requests += 1;
             return Ok(idle);
         }
         let settings = &call.settings;
+        let local = match &search.local {
+            None if *settings.bind_dynamic => settings.local_address(request),
+            local => local.clone(),
+        };
         let size = |bytes: u64| (bytes > 0).then_some(bytes);
         let options = ConnectOptions {
-            bind: settings.local_address(request),
+            is_transparent: local.as_ref().is_some_and(|local| local.is_transparent),
+            bind: local.map(|local| local.address),
             timeout: Some(*settings.connect_timeout),
             nodelay: true,
             keepalive: settings.socket_keepalive.then(Default::default),
@@ -373,19 +420,39 @@ impl Visit<'_> {
         }
     }
 
+    /// What begins the request, on the wire.
+    fn words<'s, C: Codec>(
+        &self,
+        request: &Request,
+        call: &mut Call<C>,
+        plan: RequestBody,
+        search: &'s Search,
+    ) -> Result<Cow<'s, [u8]>, Failure> {
+        let mut out = Vec::new();
+        announce::client(request, *call.settings.proxy_protocol, &mut out);
+        let Some(head) = &search.head else {
+            let written = call.codec.write_head(request, plan, &mut out);
+            return written.map(|()| out.into()).map_err(Failure::Ours);
+        };
+        call.codec.restart();
+        if out.is_empty() {
+            return Ok(Cow::Borrowed(head));
+        }
+        out.extend_from_slice(head);
+        Ok(out.into())
+    }
+
     async fn ask<C: Codec>(
         &self,
         request: &mut Request,
         call: &mut Call<C>,
         plan: RequestBody,
         peer: &PeerStream,
-    ) -> Result<super::exchange::Received, Failure> {
-        let mut out = Vec::with_capacity(1024);
-        call.codec
-            .write_head(request, plan, &mut out)
-            .map_err(Failure::Ours)?;
+        search: &Search,
+    ) -> Result<Received, Failure> {
+        let mut out = self.words(request, call, plan, search)?;
         if !self.early.is_empty() {
-            call.codec.write_part(self.early, &mut out);
+            call.codec.write_part(self.early, out.to_mut());
         }
         let watches = super::exchange::watches(request, &call.settings);
         let exchange = Exchange {
@@ -409,7 +476,7 @@ impl Visit<'_> {
             Some(file) => Outgoing::File(file.as_fd(), body.len),
             None if body.memory.len() <= 4096 => {
                 // One packet instead of two.
-                out.extend_from_slice(&body.memory);
+                out.to_mut().extend_from_slice(&body.memory);
                 Outgoing::Nothing
             }
             None => Outgoing::Memory(&body.memory),

@@ -60,6 +60,18 @@ pub(super) struct Received {
     pub(super) is_sent: bool,
 }
 
+impl Received {
+    /// A head that a connection stands for.
+    pub(super) fn at_connect(head: Box<UpstreamHead>) -> Self {
+        Self {
+            head,
+            input: Vec::new(),
+            consumed: 0,
+            is_sent: true,
+        }
+    }
+}
+
 /// The head as far as it was received.
 #[derive(Default)]
 struct Incoming {

@@ -36,6 +36,8 @@ pub(super) enum Failure {
     Invalid(String),
     /// It answered with a status that another peer may do better than.
     Status(u16),
+    /// The configuration allows no connection to the peer.
+    Denied,
     /// The client is gone.
     ClientLeft(Doing),
     /// The fault is not the peer's.
@@ -74,6 +76,10 @@ impl Failure {
                  so upstream connection is closed too {}",
                 doing.text()
             )),
+            Self::Denied => Some(format!(
+                "access to upstream denied {}",
+                Doing::Connecting.text()
+            )),
             Self::Status(_) | Self::Ours(_) => None,
         }
     }
@@ -84,6 +90,7 @@ impl Failure {
             Self::Broken(_) => Some(next::ERROR),
             Self::TimedOut(_) => Some(next::TIMEOUT),
             Self::Invalid(_) => Some(next::INVALID_HEADER),
+            Self::Denied => Some(next::DENIED),
             Self::Status(status) => next::of_status(*status),
             Self::ClientLeft(_) | Self::Ours(_) => None,
         }
@@ -93,6 +100,7 @@ impl Failure {
     pub(super) fn status(&self) -> u16 {
         match self {
             Self::Broken(_) | Self::Invalid(_) => 502,
+            Self::Denied => 403,
             Self::TimedOut(_) => 504,
             Self::Status(status) => *status,
             Self::ClientLeft(_) => 499,

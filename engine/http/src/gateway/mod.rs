@@ -7,6 +7,7 @@
 //! A response's body is a [`Source`](crate::Source): it is pulled by the client's writer, so a
 //! slow client slows the peer, and a client that leaves drops it, and the connection with it.
 
+mod announce;
 mod answer;
 pub mod codec;
 mod conversation;
@@ -30,10 +31,10 @@ pub(crate) use answer::merge_kept;
 pub use codec::{Codec, Decoded, HeadStep, Interim, RequestBody, UpstreamHead};
 pub use conversation::{Call, converse};
 pub use head::Rewrite;
-pub use named::group_for;
+pub use named::{Groups, group_of, says_port};
 pub use pool::KeepAlive;
 pub use settings::Settings;
-pub use tunnel::Tunnel;
+pub use tunnel::{Ended, Tunnel};
 pub use upstream::{Upstream, Upstreams};
 
 use crate::module::Module;

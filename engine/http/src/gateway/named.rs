@@ -8,8 +8,44 @@ use crate::request::Request;
 use engine::directive::lossy;
 use runtime::log::Level;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
+
+/// Every group, those of blocks and those that URLs made, by what a URL calls them.
+pub type Groups = Rc<HashMap<Vec<u8>, Rc<Upstream>>>;
+
+/// The group that `authority` (`host[:port]` or `unix:path`) means: one of `groups`, else one that
+/// its addresses make for this request. Without `default_port` it must say the port.
+///
+/// # Errors
+///
+/// What ends the request: 502 when there is no resolver, or the name has no addresses; 500 where
+/// the port is missing; an error of the operator's for what is no authority.
+pub async fn group_of(
+    request: &mut Request,
+    groups: &Groups,
+    authority: &[u8],
+    default_port: Option<u16>,
+) -> Result<Rc<Upstream>, Result<Flow, Error>> {
+    if let Some(group) = groups.get(&authority.to_ascii_lowercase()) {
+        return Ok(Rc::clone(group));
+    }
+    match default_port.or_else(|| says_port(&lossy(authority)).then_some(0)) {
+        Some(port) => group_for(request, authority, port).await,
+        None => {
+            let text = lossy(authority);
+            request.log(Level::Error, &format!("no port in upstream \"{text}\""));
+            Err(Ok(Flow::Status(500)))
+        }
+    }
+}
+
+/// Whether `authority` is complete without a default port.
+pub fn says_port(authority: &str) -> bool {
+    authority.starts_with("unix:")
+        || engine::address::split_host(authority).is_none_or(|(_, port)| port.is_some())
+}
 
 /// The group that the addresses of `authority` (`host[:port]` or `unix:path`) make for one
 /// request. A name is looked up by the location's `resolver`.
@@ -18,7 +54,7 @@ use std::rc::Rc;
 ///
 /// What ends the request: 502 when there is no resolver, or the name has no addresses; an error
 /// of the operator's for what is no authority.
-pub async fn group_for(
+async fn group_for(
     request: &mut Request,
     authority: &[u8],
     default_port: u16,

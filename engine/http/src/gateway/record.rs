@@ -12,6 +12,8 @@ use std::rc::Rc;
 pub struct Record {
     /// The peer's address, or the group's name where none was available.
     pub peer: Rc<str>,
+    /// The server as the configuration names it.
+    pub server: Rc<str>,
     /// When it began.
     pub started: Millis,
     /// The status that it came to; 0 for none.
@@ -31,10 +33,11 @@ pub struct Record {
 }
 
 impl Record {
-    /// An attempt on `peer` that begins now.
-    pub fn new(peer: Rc<str>, now: Millis) -> Rc<Self> {
+    /// An attempt on `peer`, which is one of `server`, that begins now.
+    pub fn new(peer: Rc<str>, server: Rc<str>, now: Millis) -> Rc<Self> {
         Rc::new(Self {
             peer,
+            server,
             started: now,
             status: Cell::new(0),
             connect_time: Cell::new(None),

@@ -98,16 +98,6 @@ impl<C: Codec> Relay<C> {
         self.at = at;
     }
 
-    /// Milliseconds that the peer may be silent.
-    pub(super) fn timeout(&self) -> Millis {
-        self.timeout
-    }
-
-    /// Takes the connection, for a tunnel.
-    pub(super) fn take_peer(&mut self) -> Option<PeerStream> {
-        self.peer.take()
-    }
-
     /// The response was read to its end and not a byte further.
     pub(super) fn complete(&mut self) {
         let Some(peer) = self.peer.take() else {

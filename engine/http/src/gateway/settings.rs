@@ -1,6 +1,7 @@
 //! What the directives common to all gateways say, one table for every prefix.
 //!
-//! `gateway_directives!("proxy_")` makes the rows; a gateway adds its own beside them.
+//! `gateway_connection_directives!("proxy_")` and `gateway_message_directives!` make the rows; a
+//! gateway adds its own beside them.
 //!
 //! Source: nginx documentation, ngx_http_proxy_module.
 
@@ -8,7 +9,7 @@ use super::store::Store;
 use crate::core::receive::{TempPath, read_temp_path};
 use engine::address::Address;
 use engine::directive::{lossy, set_once, unset};
-use engine::{Line, Refused, Setting, Template, inherit_fields};
+use engine::{Conditions, Line, Refused, Setting, Template, inherit_fields};
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -26,6 +27,8 @@ pub mod next {
     pub const NON_IDEMPOTENT: u32 = 1 << 10;
     /// Never.
     pub const OFF: u32 = 1 << 11;
+    /// The configuration allows no connection to the peer.
+    pub const DENIED: u32 = 1 << 12;
 
     /// The statuses that may send a request to the next peer.
     pub const STATUSES: [u16; 7] = [500, 502, 503, 504, 403, 404, 429];
@@ -60,6 +63,29 @@ pub mod ignore {
         ("Set-Cookie", 0),
         ("Vary", 0),
     ];
+}
+
+/// `bind`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bind {
+    /// The address, perhaps with a port.
+    address: Template,
+    /// Whether it may be one that is not of this system, such as the client's.
+    is_transparent: bool,
+}
+
+/// Whether some connection may come from an address that is not of this system, for which
+/// workers need a capability.
+#[derive(Default)]
+pub struct Transparent(pub bool);
+
+/// Where a connection comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Local {
+    /// The address; port 0 leaves the port to the system.
+    pub address: Address,
+    /// Whether it may be one that is not of this system.
+    pub is_transparent: bool,
 }
 
 /// Settings of a gateway at one location. Times in milliseconds, sizes in bytes.
@@ -113,7 +139,7 @@ pub struct Settings {
     /// Bytes a second read from the peer.
     pub limit_rate: Setting<Template>,
     /// Where connections come from.
-    pub bind: Setting<Option<Template>>,
+    pub bind: Setting<Option<Bind>>,
     /// Whether silent peers are probed.
     pub socket_keepalive: Setting<bool>,
     /// The kernel's receive buffer.
@@ -128,13 +154,26 @@ pub struct Settings {
     pub force_ranges: Setting<bool>,
     /// Kept for configurations that name it: it has no effect on this system.
     pub send_lowat: Setting<u64>,
+    /// Whether a tunnel outlives the end of one of its directions.
+    pub half_close: Setting<bool>,
+    /// All of them must be true for a peer to be asked.
+    pub allow_upstream: Setting<Conditions>,
+    /// Whether `bind` is made anew for each peer.
+    pub bind_dynamic: Setting<bool>,
+    /// Whether the request is put in words anew for each peer.
+    pub request_dynamic: Setting<bool>,
+    /// Index in [`PROXY_PROTOCOL`].
+    pub proxy_protocol: Setting<usize>,
 }
+
+/// The words of `proxy_protocol`.
+pub const PROXY_PROTOCOL: &[&str] = &["off", "on", "v2"];
 
 impl Settings {
     /// The local address for `request`; `None` to leave it to the system.
-    pub fn local_address(&self, request: &crate::Request) -> Option<Address> {
+    pub fn local_address(&self, request: &crate::Request) -> Option<Local> {
         let bind = self.bind.as_ref()?;
-        let text = bind.eval(request);
+        let text = bind.address.eval(request);
         let text = std::str::from_utf8(&text).ok()?;
         if text.is_empty() {
             return None;
@@ -144,7 +183,10 @@ impl Settings {
             let message = format!("invalid local address \"{text}\"");
             request.log(runtime::log::Level::Error, &message);
         }
-        parsed
+        parsed.map(|address| Local {
+            address,
+            is_transparent: bind.is_transparent,
+        })
     }
 
     /// Settles what is hidden: `usual` and what `hide` names, but for what `pass` names.
@@ -210,6 +252,11 @@ impl Default for Settings {
             store_access: Setting::new(0o600),
             force_ranges: Setting::new(false),
             send_lowat: Setting::new(0),
+            half_close: Setting::new(false),
+            allow_upstream: Setting::new(Conditions::default()),
+            bind_dynamic: Setting::new(false),
+            request_dynamic: Setting::new(false),
+            proxy_protocol: Setting::new(0),
         }
     }
 }
@@ -220,30 +267,84 @@ inherit_fields!(Settings {
     max_temp_file_size, temp_file_write_size, temp_path, next_upstream, next_upstream_tries,
     next_upstream_timeout, hide, pass, ignore_headers, pass_request_headers,
     pass_request_body, limit_rate, bind, socket_keepalive, socket_rcvbuf, socket_sndbuf,
-    store, store_access, force_ranges, send_lowat,
+    store, store_access, force_ranges, send_lowat, half_close, allow_upstream, bind_dynamic,
+    request_dynamic, proxy_protocol,
 } own: { hidden });
 
-/// The rows of the common directives, with `$prefix` before each name.
+/// The rows of what is about connections, for gateways of every kind.
 #[macro_export]
-macro_rules! gateway_directives {
+macro_rules! gateway_connection_directives {
     ($prefix:literal) => {{
-        use engine::directive::{custom, flag, millis, number, offset, size, template};
+        use engine::directive::{custom, flag, millis, number, size};
         use engine::{Arity, Contexts};
         use $crate::gateway::settings as read;
         const ALL: Contexts = Contexts::ALL;
         [
+            custom(
+                concat!($prefix, "allow_upstream"),
+                ALL,
+                Arity::SOME,
+                |s, line| s.allow_upstream.edit().add(line),
+            ),
+            custom(
+                concat!($prefix, "bind"),
+                ALL,
+                Arity::between(1, 2),
+                read::read_bind,
+            ),
+            flag(concat!($prefix, "bind_dynamic"), ALL, |s| {
+                &mut s.bind_dynamic
+            }),
+            size(concat!($prefix, "buffer_size"), ALL, |s| &mut s.buffer_size),
             millis(concat!($prefix, "connect_timeout"), ALL, |s| {
                 &mut s.connect_timeout
             }),
-            millis(concat!($prefix, "send_timeout"), ALL, |s| {
-                &mut s.send_timeout
+            flag(concat!($prefix, "half_close"), ALL, |s| &mut s.half_close),
+            millis(concat!($prefix, "next_upstream_timeout"), ALL, |s| {
+                &mut s.next_upstream_timeout
             }),
+            number(
+                concat!($prefix, "next_upstream_tries"),
+                ALL,
+                0,
+                1 << 31,
+                |s| &mut s.next_upstream_tries,
+            ),
             millis(concat!($prefix, "read_timeout"), ALL, |s| {
                 &mut s.read_timeout
             }),
+            size(concat!($prefix, "send_lowat"), ALL, |s| &mut s.send_lowat),
+            millis(concat!($prefix, "send_timeout"), ALL, |s| {
+                &mut s.send_timeout
+            }),
+            flag(concat!($prefix, "socket_keepalive"), ALL, |s| {
+                &mut s.socket_keepalive
+            }),
+            size(concat!($prefix, "socket_rcvbuf"), ALL, |s| {
+                &mut s.socket_rcvbuf
+            }),
+            size(concat!($prefix, "socket_sndbuf"), ALL, |s| {
+                &mut s.socket_sndbuf
+            }),
+        ]
+    }};
+}
+
+/// The rows of what is about requests and responses.
+#[macro_export]
+macro_rules! gateway_message_directives {
+    ($prefix:literal) => {{
+        use engine::directive::{custom, flag, offset, size, template};
+        use engine::{Arity, Contexts};
+        use $crate::gateway::settings as read;
+        const ALL: Contexts = Contexts::ALL;
+        [
             flag(concat!($prefix, "buffering"), ALL, |s| &mut s.buffering),
             flag(concat!($prefix, "request_buffering"), ALL, |s| {
                 &mut s.request_buffering
+            }),
+            flag(concat!($prefix, "request_dynamic"), ALL, |s| {
+                &mut s.request_dynamic
             }),
             flag(concat!($prefix, "ignore_client_abort"), ALL, |s| {
                 &mut s.ignore_client_abort
@@ -251,7 +352,6 @@ macro_rules! gateway_directives {
             flag(concat!($prefix, "intercept_errors"), ALL, |s| {
                 &mut s.intercept_errors
             }),
-            size(concat!($prefix, "buffer_size"), ALL, |s| &mut s.buffer_size),
             custom(
                 concat!($prefix, "buffers"),
                 ALL,
@@ -279,16 +379,6 @@ macro_rules! gateway_directives {
                 Arity::SOME,
                 read::read_next,
             ),
-            number(
-                concat!($prefix, "next_upstream_tries"),
-                ALL,
-                0,
-                1 << 31,
-                |s| &mut s.next_upstream_tries,
-            ),
-            millis(concat!($prefix, "next_upstream_timeout"), ALL, |s| {
-                &mut s.next_upstream_timeout
-            }),
             custom(
                 concat!($prefix, "hide_header"),
                 ALL,
@@ -320,21 +410,6 @@ macro_rules! gateway_directives {
                 &mut s.pass_request_body
             }),
             template(concat!($prefix, "limit_rate"), ALL, |s| &mut s.limit_rate),
-            custom(
-                concat!($prefix, "bind"),
-                ALL,
-                Arity::between(1, 2),
-                read::read_bind,
-            ),
-            flag(concat!($prefix, "socket_keepalive"), ALL, |s| {
-                &mut s.socket_keepalive
-            }),
-            size(concat!($prefix, "socket_rcvbuf"), ALL, |s| {
-                &mut s.socket_rcvbuf
-            }),
-            size(concat!($prefix, "socket_sndbuf"), ALL, |s| {
-                &mut s.socket_sndbuf
-            }),
             custom(concat!($prefix, "store"), ALL, Arity::ONE, read::read_store),
             custom(
                 concat!($prefix, "store_access"),
@@ -348,7 +423,6 @@ macro_rules! gateway_directives {
             flag(concat!($prefix, "force_ranges"), ALL, |s| {
                 &mut s.force_ranges
             }),
-            size(concat!($prefix, "send_lowat"), ALL, |s| &mut s.send_lowat),
         ]
     }};
 }
@@ -392,8 +466,9 @@ pub fn read_next(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Ref
             b"timeout" => next::TIMEOUT,
             b"invalid_header" => next::INVALID_HEADER,
             b"non_idempotent" => next::NON_IDEMPOTENT,
-            // Of caches and of nginx Plus's conditions nothing is known here.
-            b"updating" | b"denied" => 0,
+            b"denied" => next::DENIED,
+            // Of caches nothing is known here.
+            b"updating" => 0,
             b"off" => next::OFF,
             word => status_word(word).ok_or_else(|| line.invalid_value(index))?,
         };
@@ -402,6 +477,19 @@ pub fn read_next(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Ref
         mask = next::OFF;
     }
     set_once(&mut settings.next_upstream, mask)
+}
+
+/// `next_upstream word...` of a gateway that reads no responses.
+///
+/// # Errors
+///
+/// `invalid value "..."`.
+pub fn read_next_of_tunnels(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused> {
+    let known = [&b"error"[..], b"timeout", b"denied", b"off"];
+    match (0..line.args().len()).find(|&index| !known.contains(&line.arg(index))) {
+        Some(index) => Err(line.invalid_value(index)),
+        None => read_next(settings, line),
+    }
 }
 
 fn status_word(word: &[u8]) -> Option<u32> {
@@ -458,16 +546,17 @@ pub fn read_bind(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Ref
             return Err(Refused::new(format!("invalid address \"{}\"", lossy(text))));
         }
     }
-    match line.arg(1) {
-        b"" if line.args().len() == 1 => {}
-        b"transparent" => {
-            return Err(Refused::new(
-                "parameter \"transparent\" is not supported: connections come from an address \
-                 of this system",
-            ));
-        }
+    let is_transparent = match line.arg(1) {
+        b"" if line.args().len() == 1 => false,
+        b"transparent" => true,
         _ => return Err(line.invalid_parameter(1)),
+    };
+    if is_transparent {
+        line.loading.shared::<Transparent>().0 = true;
     }
-    settings.bind.set(Some(address));
+    settings.bind.set(Some(Bind {
+        address,
+        is_transparent,
+    }));
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: nginx documentation, ngx_http_upstream_module, embedded variables.
 
-use super::record::{RECORDS, Record};
+use super::record::{RECORDS, Record, Records};
 use crate::request::Request;
 use crate::variable::Variable;
 use http1::ResponseName;
@@ -14,6 +14,28 @@ pub(super) const VARIABLES: &[Variable] = &[
         each(request, out, |record, _, out| {
             out.extend_from_slice(record.peer.as_bytes());
         })
+    }),
+    Variable::new("upstream_last_addr", |request, out| {
+        let Some(record) = RECORDS.get(request).and_then(Records::last) else {
+            return false;
+        };
+        let peer: &str = &record.peer;
+        // Without the port, and of an IPv6 address without brackets, as `geo` takes it.
+        let host = match peer.strip_prefix("unix:") {
+            Some(_) => peer,
+            None => engine::address::split_host(peer).map_or(peer, |(host, _)| host),
+        };
+        out.extend_from_slice(host.as_bytes());
+        true
+    }),
+    Variable::new("upstream_last_server_name", |request, out| {
+        let Some(record) = RECORDS.get(request).and_then(Records::last) else {
+            return false;
+        };
+        let server = &record.server;
+        let name = engine::address::split_host(server).map_or(&**server, |(host, _)| host);
+        out.extend_from_slice(name.as_bytes());
+        true
     }),
     Variable::new("upstream_status", |request, out| {
         each(request, out, |record, _, out| match record.status.get() {

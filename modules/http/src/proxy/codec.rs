@@ -71,6 +71,7 @@ impl Http1 {
             length: framing.length,
             has_body,
             keep_alive: framing.keep_alive,
+            is_tunnel: self.parsed.status == 101,
         };
         Ok(HeadStep::Complete(len, Box::new(head)))
     }
@@ -83,15 +84,19 @@ fn describe(bad: &http1::BadResponse, input: &[u8]) -> String {
 }
 
 impl Codec for Http1 {
+    fn restart(&mut self) {
+        self.parser = ResponseParser::default();
+        self.parsed.reset();
+    }
+
     fn write_head(
         &mut self,
         request: &Request,
         body: RequestBody,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
+        self.restart();
         let settings = SETTINGS.of(&self.location.settings);
-        self.parser = ResponseParser::default();
-        self.parsed.reset();
         self.is_chunked = body == RequestBody::Unknown;
         let start = out.len();
         if settings.method.is_empty() {

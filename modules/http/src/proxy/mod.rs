@@ -15,7 +15,7 @@ mod variables;
 
 use codec::Http1;
 use cookies::{CookieFlags, Replacement};
-use engine::directive::{custom, flag, number, set_once, size, template, unset};
+use engine::directive::{custom, flag, joined, keyword, number, set_once, size, template, unset};
 use engine::setting::Inherit;
 use engine::{
     Arity, Contexts, Directive, Line, Loading, Refused, Setting, SettingsTable, Slot, Template,
@@ -24,6 +24,7 @@ use fields::Fields;
 use http::config::finish::Finishing;
 use http::config::location_name::LocationName;
 use http::core::receive::{TempFolders, TempPath};
+use http::gateway::settings::PROXY_PROTOCOL;
 use http::gateway::{self, Call, Upstreams};
 use http::{Error, Flow, Handler, Module, Phase, Request};
 use pass::{Pass, Written};
@@ -162,7 +163,21 @@ const DIRECTIVES: &[Directive<Settings>] = &[
     ),
 ];
 
-const COMMON_ROWS: &[Directive<gateway::Settings>] = &http::gateway_directives!("proxy_");
+/// What nginx has for streams alone.
+const ADDED_ROWS: [Directive<gateway::Settings>; 1] = [keyword(
+    "proxy_protocol",
+    Contexts::ALL,
+    PROXY_PROTOCOL,
+    |s| &mut s.proxy_protocol,
+)];
+
+const COMMON_ROWS: &[Directive<gateway::Settings>] = &joined::<gateway::Settings, 34, 1, 35>(
+    joined::<gateway::Settings, 14, 20, 34>(
+        http::gateway_connection_directives!("proxy_"),
+        http::gateway_message_directives!("proxy_"),
+    ),
+    ADDED_ROWS,
+);
 
 static SETTINGS: Slot<Settings> = Slot::location(DIRECTIVES);
 static COMMON: Slot<gateway::Settings> = Slot::location(COMMON_ROWS);

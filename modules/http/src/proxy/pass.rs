@@ -5,12 +5,8 @@ use conf::Position;
 use engine::directive::lossy;
 use engine::{Contexts, Line, Loading, Refused, Template};
 use http::config::location_name::LocationName;
-use http::gateway::{Upstream, Upstreams, upstream};
-use std::collections::HashMap;
+use http::gateway::{Groups, Upstreams, upstream};
 use std::rc::Rc;
-
-/// Groups by name.
-pub(super) type Groups = Rc<HashMap<Vec<u8>, Rc<Upstream>>>;
 
 /// `proxy_pass` as it was written.
 #[derive(Clone)]

@@ -1,10 +1,9 @@
 //! The server that a request goes to, and the URI that it is asked for.
 
-use super::pass::Groups;
 use super::variables::TARGET;
 use base::escape;
 use engine::Template;
-use http::gateway::{self, Upstream};
+use http::gateway::{self, Groups, Upstream};
 use http::{Error, Flow, Request};
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -92,10 +91,7 @@ impl Target {
             return Err(Err(Error::operator(reason)));
         };
         let group = groups.get(&url.authority.to_ascii_lowercase());
-        let upstream = match group {
-            Some(group) => Rc::clone(group),
-            None => gateway::group_for(request, url.authority, 80).await?,
-        };
+        let upstream = gateway::group_of(request, groups, url.authority, Some(80)).await?;
         let is_group = group.is_some_and(|group| {
             engine::address::split_host(&group.name).is_none_or(|(_, port)| port.is_none())
         });
