@@ -310,7 +310,7 @@ impl Worker {
     /// Gives up the connection that is missed least. Whether there was one.
     fn evict(&self) -> bool {
         let mut slots = self.slots.borrow_mut();
-        let Some(index) = slots.victim() else {
+        let Some(index) = slots.victim(self.now()) else {
             return false;
         };
         // Out of the list, so that it is not chosen again before its owner has closed it.

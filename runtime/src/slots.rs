@@ -19,10 +19,14 @@ pub enum Class {
     Idle,
     /// Receives the head of a request; the next to be given up.
     Header,
-    /// Receives the body of a request; the last to be given up.
+    /// Receives the body of a request; the next.
     Reading,
     /// Works on an answer, or sends it.
     Writing,
+    /// Waits for its client to take what was sent; the last to be given up, and only when it
+    /// has waited for a while. A stream that is `Writing` becomes this by itself, for as long
+    /// as somebody waits to write to it.
+    Sending,
     /// Passes bytes both ways.
     Tunnel,
     /// Was opened by this worker. Counts against the limit, but not as a client.
@@ -30,10 +34,11 @@ pub enum Class {
 }
 
 impl Class {
-    pub(crate) const COUNT: usize = 6;
+    pub(crate) const COUNT: usize = 7;
 
     /// In which order connections are given up when there are too many.
-    pub(crate) const EVICTABLE: [Self; 3] = [Self::Idle, Self::Header, Self::Reading];
+    pub(crate) const EVICTABLE: [Self; 4] =
+        [Self::Idle, Self::Header, Self::Reading, Self::Sending];
 
     pub(crate) fn is_evictable(self) -> bool {
         Self::EVICTABLE.contains(&self)

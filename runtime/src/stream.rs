@@ -262,7 +262,13 @@ impl Stream {
     ///
     /// `TimedOut` and `ConnectionAborted`.
     pub fn poll_writable(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_for(Flags::WRITABLE, |waiting| waiting.set_writer(cx.waker()))
+        let ready = self.poll_for(Flags::WRITABLE, |waiting| waiting.set_writer(cx.waker()));
+        let mut slots = self.worker.slots.borrow_mut();
+        match ready {
+            Poll::Pending => slots.stall(self.index, self.worker.now()),
+            Poll::Ready(_) => slots.resume(self.index),
+        }
+        ready
     }
 
     /// Ready when the peer has closed or broken the connection, even while what it sent

@@ -170,7 +170,15 @@ pub(crate) struct Slots {
     counts: [u32; Class::COUNT],
     lists: [List; Class::COUNT],
     deadlines: TimerHeap,
+    /// Since when each connection of the class `Sending` waits, by slot. As long as the highest
+    /// slot that ever was of that class needs.
+    stalled_since: Vec<Millis>,
 }
+
+/// How long a client may take nothing before its connection may be given up for a new one, in
+/// milliseconds: longer than a lost packet takes to be sent again, and short enough that
+/// newcomers are served within the second.
+const STALLED_MS: Millis = 500;
 
 /// Slots for which room is reserved at the start. More come as they are needed.
 const RESERVED: u32 = 65_536;
@@ -191,6 +199,7 @@ impl Slots {
             counts: [0; Class::COUNT],
             lists: [empty; Class::COUNT],
             deadlines: TimerHeap::with_capacity(reserved),
+            stalled_since: Vec::new(),
         }
     }
 
@@ -317,17 +326,47 @@ impl Slots {
         }
     }
 
+    /// Somebody waits to write at `index` from `now` on.
+    pub(crate) fn stall(&mut self, index: u32, now: Millis) {
+        if self.slot(index).class != Class::Writing {
+            return;
+        }
+        self.set_class(index, Class::Sending);
+        let place = index as usize;
+        if self.stalled_since.len() <= place {
+            self.stalled_since.resize(place + 1, 0);
+        }
+        self.stalled_since[place] = now;
+    }
+
+    /// There is room to write at `index` again.
+    pub(crate) fn resume(&mut self, index: u32) {
+        if self.slot(index).class == Class::Sending {
+            self.set_class(index, Class::Writing);
+        }
+    }
+
     /// The connection to give up first: its place.
-    pub(crate) fn victim(&self) -> Option<u32> {
-        Class::EVICTABLE
-            .into_iter()
-            .map(|class| self.lists[class as usize].first)
-            .find(|&first| first != NONE)
+    pub(crate) fn victim(&self, now: Millis) -> Option<u32> {
+        Class::EVICTABLE.into_iter().find_map(|class| {
+            let first = self.lists[class as usize].first;
+            let is_due = || {
+                let since = self.stalled_since.get(first as usize).copied();
+                now.saturating_sub(since.unwrap_or(now)) >= STALLED_MS
+            };
+            (first != NONE && (class != Class::Sending || is_due())).then_some(first)
+        })
     }
 
     pub(crate) fn counts(&self) -> ConnectionCounts {
         let count = |class: Class| self.counts[class as usize];
-        let writing = count(Class::Reading) + count(Class::Writing) + count(Class::Tunnel);
+        let writing = [
+            Class::Reading,
+            Class::Writing,
+            Class::Sending,
+            Class::Tunnel,
+        ];
+        let writing = writing.into_iter().map(count).sum();
         let (reading, waiting) = (count(Class::Header), count(Class::Idle));
         ConnectionCounts {
             active: reading + writing + waiting,
@@ -401,12 +440,17 @@ mod tests {
         let idle = [(); 3].map(|()| slots.insert(Class::Idle, Flags::NONE));
         slots.touch(idle[0]);
         let mut order = Vec::new();
-        while let Some(victim) = slots.victim() {
+        let sending = [(); 2].map(|()| slots.insert(Class::Writing, Flags::NONE));
+        slots.stall(sending[1], 1000);
+        slots.stall(sending[0], 1400);
+        while let Some(victim) = slots.victim(1000 + STALLED_MS) {
             order.push(victim);
             drop(slots.remove(victim));
         }
-        assert_eq!(order, [idle[1], idle[2], idle[0], header, body]);
-        assert_eq!(slots.live(), 1, "{writing} stays");
+        assert_eq!(order, [idle[1], idle[2], idle[0], header, body, sending[1]]);
+        slots.resume(sending[0]);
+        assert_eq!(slots.victim(10_000), None, "it makes progress");
+        assert_eq!(slots.live(), 2, "{writing} stays");
     }
 
     #[test]

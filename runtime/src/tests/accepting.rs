@@ -158,3 +158,35 @@ fn those_that_are_answered_stay_and_others_wait_for_a_slot() {
     assert!(worker.now() < start + 400, "a free slot is used at once");
     assert_eq!(held.borrow().len(), 1);
 }
+
+#[test]
+fn a_client_that_takes_nothing_makes_room_in_the_end() {
+    let worker = worker(1);
+    let (listener, addr) = listener();
+    let journal = Journal::new();
+    let seen = journal.clone();
+    let accept = move |accepted: Accepted| {
+        let journal = seen.clone();
+        Worker::current().spawn(async move {
+            let stream = accepted.stream;
+            stream.set_class(Class::Writing);
+            let start = stream.worker().now();
+            let error = loop {
+                while stream.try_write(&[0; 1 << 16]).is_ok() {}
+                if let Err(error) = stream.writable().await {
+                    break error;
+                }
+            };
+            journal.add((error.kind(), stream.worker().now() - start));
+        });
+    };
+    worker.listen(listener, false, Rc::new(accept)).unwrap();
+    let _clients = [(); 2].map(|()| TcpStream::connect(addr).unwrap());
+    run_until(&worker, || journal.len() == 1);
+    let (kind, waited) = journal.entries()[0];
+    assert_eq!(kind, io::ErrorKind::ConnectionAborted);
+    assert!(waited >= 400, "it had its time: {waited} ms");
+    run_until(&worker, || worker.live_slots() == 1);
+    assert_eq!(worker.connections().writing, 1);
+    worker.clear();
+}

@@ -114,6 +114,51 @@ fn slow_bodies_give_way_to_new_clients() {
     }
 }
 
+/// Clients that take nothing of a large answer are given up last, before newcomers go without; one
+/// that takes it, however slowly, keeps its place.
+#[test]
+fn slow_readers_give_way_to_new_clients() {
+    if is_nginx() {
+        return;
+    }
+    let large = "0123456789abcdef".repeat(1024 * 1024);
+    let server = Server::of_one("location = /tag { return 200 $args; }")
+        .with_events("worker_connections 64;")
+        .with_file("html/large", &large)
+        .allow_log("worker_connections are not enough")
+        .start();
+    let request = "GET /large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let steady = {
+        let mut client = server.connect();
+        client.send(request).unwrap();
+        std::thread::spawn(move || {
+            let mut body = 0;
+            let mut buffer = vec![0; 256 * 1024];
+            loop {
+                match std::io::Read::read(&mut client.stream(), &mut buffer) {
+                    Ok(0) | Err(_) => return body,
+                    Ok(count) => body += count,
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        })
+    };
+    let slow: Vec<Client> = (0..200)
+        .map(|_| {
+            let mut client = Client::connect(addr(&server)).unwrap();
+            let _ = client.send(request);
+            client
+        })
+        .collect();
+    let count = served(addr(&server), 40);
+    assert!(count >= 38, "{count} of 40 were served");
+    assert!(
+        steady.join().unwrap() > large.len(),
+        "a reader was given up"
+    );
+    drop(slow);
+}
+
 /// Idle connections are given up before anything that is under way.
 #[test]
 fn idle_connections_give_way_and_requests_do_not() {

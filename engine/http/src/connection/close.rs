@@ -26,6 +26,9 @@ pub enum Ending {
     AtOnce,
     /// The client was too slow: closed, or reset where configured.
     TimedOut,
+    /// Others needed the connection's place: reset, so that nothing of the response is kept for
+    /// a client that does not take it, nor taken for the whole of it.
+    GivenUp,
 }
 
 impl Ending {
@@ -33,6 +36,7 @@ impl Ending {
     pub fn of(error: &Error) -> Self {
         match error {
             Error::Aborted(Abort::TimedOut) => Self::TimedOut,
+            Error::Aborted(Abort::Evicted) => Self::GivenUp,
             _ => Self::AtOnce,
         }
     }
@@ -55,6 +59,7 @@ pub async fn close(request: &Request, ending: Ending) {
         Ending::TimedOut if *settings.reset_timedout => {
             connection.stream.linger_reset();
         }
+        Ending::GivenUp => connection.stream.linger_reset(),
         Ending::Linger => {
             let is_wanted = match *settings.lingering_close {
                 0 => false,
