@@ -11,12 +11,39 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 use sys::file::{Open, Stat};
 
+/// The mode of a file that is made.
+const NEW_FILE: u32 = 0o644;
+
 /// Opens `path` to read. Components inside `from`, a leading part of the path, are trusted.
 ///
 /// # Errors
 ///
 /// `ELOOP` for a refused link, else the system's.
 pub(crate) fn open(path: &Path, from: Option<&[u8]>, policy: SymlinkPolicy) -> io::Result<OwnedFd> {
+    open_as(path, from, policy, (Open::READ, policy))
+}
+
+/// Opens `path` to add to it, and makes it if it is missing, though never where a link leads.
+///
+/// # Errors
+///
+/// As [`open`].
+pub(crate) fn open_to_append(
+    path: &Path,
+    from: Option<&[u8]>,
+    policy: SymlinkPolicy,
+) -> io::Result<OwnedFd> {
+    // A link that leads nowhere yet has no owner to compare: nginx follows none here either.
+    open_as(path, from, policy, (Open::APPEND, SymlinkPolicy::On))
+}
+
+/// `last` says how to open the last component, and which links it may be.
+fn open_as(
+    path: &Path,
+    from: Option<&[u8]>,
+    policy: SymlinkPolicy,
+    last: (Open, SymlinkPolicy),
+) -> io::Result<OwnedFd> {
     let (start, rest) = split(path, from);
     let mut folder = sys::file::open(start, Open::PATH.directory(), 0)?;
     let mut components = rest.components().peekable();
@@ -27,10 +54,10 @@ pub(crate) fn open(path: &Path, from: Option<&[u8]>, policy: SymlinkPolicy) -> i
         if components.peek().is_some() {
             folder = step(folder.as_fd(), name, policy, Open::PATH.directory())?;
         } else {
-            return step(folder.as_fd(), name, policy, Open::READ);
+            return step(folder.as_fd(), name, last.1, last.0);
         }
     }
-    sys::file::open_at(folder.as_fd(), Path::new("."), Open::READ, 0)
+    sys::file::open_at(folder.as_fd(), Path::new("."), last.0, 0)
 }
 
 /// The part that is trusted, and the rest.
@@ -60,7 +87,7 @@ fn step(
     how: Open,
 ) -> io::Result<OwnedFd> {
     let name = Path::new(name);
-    match sys::file::open_at(folder, name, how.no_follow(), 0) {
+    match sys::file::open_at(folder, name, how.no_follow(), NEW_FILE) {
         Err(error) if policy == SymlinkPolicy::IfNotOwner && is_link_refusal(&error) => {}
         other => return other,
     }

@@ -1,10 +1,10 @@
 //! `access_log`: what is written where, and when.
 
-use harness::{Differential, Exchange, Server, skip};
+use harness::{Binary, Differential, Exchange, Server, skip};
 
 /// Whether nginx runs in our place, to check the tests themselves.
 fn is_nginx() -> bool {
-    let path = harness::Binary::Tidegate.path().unwrap_or_default();
+    let path = Binary::Tidegate.path().unwrap_or_default();
     path.ends_with("nginx")
 }
 
@@ -236,4 +236,51 @@ fn answers_are_the_same_with_a_log() {
             Exchange::new("nonsense\r\n\r\n"),
         ])
         .run();
+}
+
+/// Links that `disable_symlinks` refuses are not followed to logs that requests name either.
+#[test]
+fn logs_that_requests_name_are_no_links() {
+    let conf = r#"
+        location /on { disable_symlinks on; access_log logs/$arg_to; return 200 x; }
+        location /cached {
+            disable_symlinks on; open_log_file_cache max=4; access_log logs/$arg_to; return 200 x;
+        }
+        location /off { access_log logs/$arg_to; return 200 x; }
+        location /owner { disable_symlinks if_not_owner; access_log logs/$arg_to; return 200 x; }
+    "#;
+    for binary in [Binary::Tidegate, Binary::Nginx] {
+        if !binary.is_available() {
+            skip::skip("nginx is not installed");
+            continue;
+        }
+        let server = Server::of_one(conf)
+            .binary(binary.clone())
+            .with_main("user root;")
+            .allow_log("open")
+            .with_file("html/a", "")
+            .start();
+        let logs = server.path("logs");
+        std::os::unix::fs::symlink("target.log", logs.join("link.log")).unwrap();
+        std::fs::write(logs.join("target.log"), "").unwrap();
+        std::os::unix::fs::symlink("/", logs.join("folder")).unwrap();
+        for path in ["/on", "/cached"] {
+            assert_eq!(server.get(&format!("{path}?to=link.log")).status, 200);
+            assert_eq!(server.get(&format!("{path}?to=plain.log")).status, 200);
+            assert_eq!(
+                server
+                    .get(&format!("{path}?to=folder/tmp/none/x.log"))
+                    .status,
+                200
+            );
+        }
+        assert_eq!(server.log_lines("plain.log", 2).len(), 2);
+        assert_eq!(server.prefix().read("logs/target.log"), "", "{binary:?}");
+        for path in ["/owner", "/off"] {
+            assert_eq!(server.get(&format!("{path}?to=link.log")).status, 200);
+        }
+        let followed = server.log_lines("target.log", 1);
+        assert!(followed[0].contains("/off"), "{followed:?}");
+        server.wait_for_error_log("Too many levels of symbolic links");
+    }
 }

@@ -3,7 +3,7 @@
 use super::settings::SETTINGS;
 use engine::Template;
 use http::Request;
-use http::core::files;
+use http::core::files::{self, FILES, SymlinkPolicy};
 use http::error::os_error;
 use runtime::Millis;
 use runtime::log::{Level, LogFile, LogOptions};
@@ -40,8 +40,8 @@ impl VariablePath {
 /// files by asking for hosts that there are not. Source: nginx documentation, `access_log`.
 pub(super) fn write(path: &VariablePath, request: &Request, line: &[u8]) {
     let root = files::document_root(request);
-    let is_folder = std::fs::metadata(&root).and_then(|metadata| {
-        if metadata.is_dir() {
+    let is_folder = crate::file_test::stat(request, &root).and_then(|root| {
+        if root.is_directory() {
             Ok(())
         } else {
             Err(io::Error::from(io::ErrorKind::NotADirectory))
@@ -58,8 +58,11 @@ pub(super) fn write(path: &VariablePath, request: &Request, line: &[u8]) {
     let path = path.of(request);
     let location = Rc::clone(&request.location);
     let now = request.connection.http.worker.now();
+    let open = |path: &Path| open(request, path);
     let written = match &*SETTINGS.of(&location.settings).open_files {
-        Some(cache) => cache.open(&path, now).map(|opened| opened.write(line)),
+        Some(cache) => cache
+            .open(&path, now, open)
+            .map(|opened| opened.write(line)),
         None => open(&path).map(|file| file.write_now(line)),
     };
     if let Err(error) = written {
@@ -68,8 +71,16 @@ pub(super) fn write(path: &VariablePath, request: &Request, line: &[u8]) {
     }
 }
 
-fn open(path: &Path) -> io::Result<Rc<LogFile>> {
-    LogFile::open(path, LogOptions::default())
+/// Opens a log, without following links that `disable_symlinks` refuses.
+fn open(request: &Request, path: &Path) -> io::Result<Rc<LogFile>> {
+    let location = Rc::clone(&request.location);
+    let symlinks = &*FILES.of(&location.settings).disable_symlinks;
+    if symlinks.policy == SymlinkPolicy::Off {
+        return LogFile::open(path, LogOptions::default());
+    }
+    let from = symlinks.from.as_ref().map(|from| from.eval(request));
+    let file = crate::symlinks::open_to_append(path, from.as_deref(), symlinks.policy)?;
+    Ok(LogFile::from_file(file.into(), LogOptions::default()))
 }
 
 /// Files kept open, those used longest ago given up first.
@@ -130,24 +141,25 @@ impl OpenFiles {
         }
     }
 
-    /// The file at `path`, from the cache if it is there.
+    /// The file at `path`, from the cache if it is there; otherwise as `open` opens it.
     ///
     /// # Errors
     ///
-    /// Those of opening it.
-    pub(super) fn open(&self, path: &Path, now: Millis) -> io::Result<Opened> {
+    /// Those of `open`.
+    pub(super) fn open(
+        &self,
+        path: &Path,
+        now: Millis,
+        open: impl FnOnce(&Path) -> io::Result<Rc<LogFile>>,
+    ) -> io::Result<Opened> {
         let mut entries = self.entries.borrow_mut();
         entries.drop_inactive(now.saturating_sub(self.inactive));
         let known = entries.by_path.get(path);
         let (file, opened) = match known.and_then(|entry| Some((entry.file.clone()?, entry.opened)))
         {
             Some((file, opened)) if now.saturating_sub(opened) <= self.valid => (file, opened),
-            Some((file, _)) => {
-                file.reopen()?;
-                (file, now)
-            }
             // What cannot be opened takes no other file's place.
-            None => (open(path)?, now),
+            _ => (open(path)?, now),
         };
         let entry = entries.used(path, now, self.max);
         entry.opened = opened;
@@ -213,6 +225,10 @@ impl Entries {
 mod tests {
     use super::*;
 
+    fn plain(path: &Path) -> io::Result<Rc<LogFile>> {
+        LogFile::open(path, LogOptions::default())
+    }
+
     fn folder() -> PathBuf {
         let name = format!(
             "tidegate-open-logs-{}-{:?}",
@@ -232,10 +248,10 @@ mod tests {
         let cache = OpenFiles::new(3, 20, 2, 60);
         let uses = ["lru", "lru", "once", "first", "first", "second", "second"];
         for name in uses {
-            cache.open(&folder.join(name), 0).unwrap();
+            cache.open(&folder.join(name), 0, plain).unwrap();
         }
         std::fs::remove_dir_all(&folder).unwrap();
-        let is_open = |name: &str| cache.open(&folder.join(name), 1).is_ok();
+        let is_open = |name: &str| cache.open(&folder.join(name), 1, plain).is_ok();
         let open: Vec<bool> = ["lru", "once", "first", "second"].map(is_open).into();
         assert_eq!(open, [false, false, true, true]);
     }
@@ -245,13 +261,13 @@ mod tests {
         let folder = folder();
         let cache = OpenFiles::new(3, 20, 1, 10);
         let path = folder.join("log");
-        cache.open(&path, 0).unwrap();
+        cache.open(&path, 0, plain).unwrap();
         std::fs::remove_file(&path).unwrap();
-        cache.open(&path, 10_000).unwrap();
+        cache.open(&path, 10_000, plain).unwrap();
         assert!(!path.exists(), "still the first file");
-        cache.open(&path, 10_001).unwrap();
+        cache.open(&path, 10_001, plain).unwrap();
         assert!(path.exists(), "opened anew");
-        cache.open(&folder.join("other"), 31_000).unwrap();
+        cache.open(&folder.join("other"), 31_000, plain).unwrap();
         assert_eq!(cache.entries.borrow().by_path.len(), 1);
         std::fs::remove_dir_all(&folder).unwrap();
     }
