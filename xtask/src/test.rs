@@ -14,9 +14,10 @@ use crate::tidy;
 
 /// Programs and files that end-to-end tests use where they are installed, and their Debian
 /// packages.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: &[(&str, &str)] = &[
     ("nginx", "nginx"),
     ("curl", "curl"),
+    ("dnsmasq", "dnsmasq-base"),
     ("apache2", "apache2-bin"),
     ("node", "nodejs"),
     ("python3", "python3"),

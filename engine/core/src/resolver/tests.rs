@@ -20,6 +20,8 @@ const AAAA: u8 = 28;
 /// A DNS server on a thread of its own.
 struct Server {
     addr: SocketAddr,
+    /// Holds the same port, for whoever is to answer there.
+    tcp: TcpListener,
     asked: Arc<AtomicUsize>,
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -28,7 +30,7 @@ struct Server {
 impl Server {
     /// Sends whatever datagrams `answer` makes of a question.
     fn start(mut answer: impl FnMut(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let (tcp, socket) = one_port();
         let addr = socket.local_addr().expect("an address");
         let brief = Some(Duration::from_millis(20));
         socket.set_read_timeout(brief).expect("a timeout");
@@ -49,6 +51,7 @@ impl Server {
         });
         Self {
             addr,
+            tcp,
             asked,
             is_over,
             thread: Some(thread),
@@ -65,6 +68,17 @@ impl Drop for Server {
         self.is_over.store(true, Ordering::Relaxed);
         self.thread.take().map(JoinHandle::join);
     }
+}
+
+/// Sockets for both protocols at one port.
+fn one_port() -> (TcpListener, UdpSocket) {
+    let pair = || {
+        let tcp = TcpListener::bind("127.0.0.1:0").ok()?;
+        let udp = UdpSocket::bind(tcp.local_addr().ok()?).ok()?;
+        Some((tcp, udp))
+    };
+    let mut pairs = std::iter::repeat_with(pair).take(100);
+    pairs.find_map(|pair| pair).expect("a port that both have")
 }
 
 fn kind(question: &[u8]) -> u8 {
@@ -255,8 +269,8 @@ fn forged_answers_are_passed_over() {
 }
 
 /// Answers one connection after the other over TCP, at the address of `server`.
-fn over_tcp(addr: SocketAddr, count: usize) -> JoinHandle<()> {
-    let listener = TcpListener::bind(addr).expect("the port that UDP has");
+fn over_tcp(server: &Server, count: usize) -> JoinHandle<()> {
+    let listener = server.tcp.try_clone().expect("a descriptor");
     std::thread::spawn(move || {
         for _ in 0..count {
             let (mut stream, _) = listener.accept().expect("a connection");
@@ -283,7 +297,7 @@ fn truncated_answers_are_asked_for_over_tcp() {
         cut[2] |= 2;
         vec![cut]
     });
-    let tcp = over_tcp(server.addr, 2);
+    let tcp = over_tcp(&server, 2);
     let resolver = resolver(&[server.addr]);
     assert_eq!(ask(&resolver, &["a.test"], TIMEOUT), ["192.0.2.9"]);
     tcp.join().expect("both were asked");
@@ -297,7 +311,7 @@ fn who_is_flooded_asks_over_tcp() {
         forged[0] ^= 0x55;
         vec![forged; 150]
     });
-    let tcp = over_tcp(server.addr, 2);
+    let tcp = over_tcp(&server, 2);
     let resolver = resolver(&[server.addr]);
     assert_eq!(ask(&resolver, &["a.test"], TIMEOUT), ["192.0.2.9"]);
     tcp.join().expect("both were asked");
