@@ -115,3 +115,20 @@ fn a_name_with_variables_is_a_group_an_address_or_a_502() {
     assert_eq!(server.get("/?to=name.test").status, 502);
     server.wait_for_error_log("no resolver defined to resolve name.test");
 }
+
+#[test]
+fn a_connection_that_the_pool_has_no_room_for_is_closed() {
+    let server = group(
+        "upstream u {
+             server 127.0.0.1:{port_a};
+             server 127.0.0.1:{port_b};
+             keepalive 1;
+         }",
+        "location / { proxy_pass http://u; }",
+    );
+    tally(&server, "/", 4);
+    let before = server.open_descriptors();
+    tally(&server, "/", 40);
+    let after = server.open_descriptors();
+    assert!(after <= before + 4, "{before} descriptors became {after}");
+}

@@ -105,7 +105,7 @@ impl Pool {
             return;
         }
         let mut idle = self.idle.borrow_mut();
-        let dropped = (idle.len() >= rules.connections).then(|| idle.pop_front());
+        let longest = (idle.len() >= rules.connections).then(|| idle.pop_front());
         let stream_deadline = worker.now().saturating_add(rules.timeout);
         connection.stream.set_deadline(Some(stream_deadline));
         let entry = Rc::new(Idle {
@@ -118,7 +118,17 @@ impl Pool {
         entry.connection.replace(Some(connection));
         idle.push_back(entry);
         drop(idle);
-        drop(dropped);
+        // It is parked, so that the loop has it too: taken out of the pool it is not closed yet.
+        drop(longest.flatten().map(|entry| entry.connection.take()));
+    }
+}
+
+impl Drop for Pool {
+    /// Closes what is parked, which the loop would keep until its time is over.
+    fn drop(&mut self) {
+        for entry in self.idle.get_mut().drain(..) {
+            drop(entry.connection.take());
+        }
     }
 }
 
