@@ -10,6 +10,8 @@ mod idle;
 mod load;
 mod report;
 mod rows;
+mod streaming;
+mod websocket;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,7 +22,10 @@ use crate::server_binary;
 use contestant::{Contestant, Kind, Running};
 use load::Load;
 use report::{Cell, Table};
-use rows::{IDLE, ROWS, Row};
+use rows::{IDLE, ROWS, Row, STREAMING, WEBSOCKET};
+
+/// The rows that are not about the cost of requests.
+const OTHERS: [&str; 3] = [STREAMING, IDLE, WEBSOCKET];
 
 /// How a run is made.
 struct Plan {
@@ -30,6 +35,8 @@ struct Plan {
     seconds: u32,
     /// How many idle connections are held.
     connections: usize,
+    /// How many WebSocket connections are.
+    websockets: usize,
     is_markdown: bool,
     contestants: Vec<Contestant>,
 }
@@ -41,11 +48,13 @@ pub(crate) fn run(arguments: &mut Arguments) -> Outcome {
         rows = ROWS
             .iter()
             .map(|row| row.name)
-            .chain([IDLE])
+            .chain(OTHERS)
             .map(str::to_owned)
             .collect();
     }
-    let is_known = |name: &&String| *name == IDLE || ROWS.iter().any(|row| row.name == **name);
+    let is_known = |name: &&String| {
+        OTHERS.contains(&name.as_str()) || ROWS.iter().any(|row| row.name == **name)
+    };
     if let Some(name) = rows.iter().find(|name| !is_known(name)) {
         return Err(format!("no row is called {name}"));
     }
@@ -53,18 +62,26 @@ pub(crate) fn run(arguments: &mut Arguments) -> Outcome {
     if rows.iter().any(|name| name == IDLE) {
         idle::raise_descriptor_limit(connections)?;
     }
+    let websockets = arguments.number("--websockets", 5_000)?;
+    if rows.iter().any(|name| name == WEBSOCKET) {
+        // Their other ends are held here too.
+        idle::raise_descriptor_limit(2 * websockets)?;
+    }
     let plan = Plan {
         rounds: arguments.number("--rounds", 5)?,
         seconds: arguments.number("--seconds", 3)?,
         is_markdown: arguments.flag("--markdown"),
         contestants: contestants(arguments)?,
         connections,
+        websockets,
         rows,
     };
     arguments.finish()?;
     load::check_tools()?;
     plan.requests()?;
-    plan.idle_connections()
+    plan.streaming()?;
+    plan.idle_connections(IDLE, plan.connections, idle::measure)?;
+    plan.idle_connections(WEBSOCKET, plan.websockets, idle::measure_websockets)
 }
 
 /// The servers to compare: nginx first, ours, then what else is installed or named.
@@ -92,6 +109,11 @@ fn contestants(arguments: &mut Arguments) -> Result<Vec<Contestant>, String> {
             "lighttpd",
             Kind::Lighttpd,
             Some(PathBuf::from("/usr/sbin/lighttpd")),
+        ),
+        (
+            "haproxy",
+            Kind::Haproxy,
+            Some(PathBuf::from("/usr/sbin/haproxy")),
         ),
     ] {
         let Some(path) = named.remove(name).or(place) else {
@@ -131,8 +153,14 @@ impl Plan {
     /// Drives every server that takes part in `row`, in turns, and adds a line for each.
     fn measure(&self, row: &Row, table: &mut Table) -> Outcome {
         let mut entrants: Vec<(Running, Vec<Load>)> = Vec::new();
+        let behind = match self.contestants.iter().find(|c| c.kind == Kind::Nginx) {
+            _ if !row.is_proxied => None,
+            Some(nginx) => Some(nginx.start_behind(row)?),
+            None => Some(self.contestants[0].start_behind(row)?),
+        };
+        let back = behind.as_ref().map(harness::Server::port);
         for contestant in &self.contestants {
-            if let Some(running) = contestant.start(row)? {
+            if let Some(running) = contestant.start(row, back)? {
                 running.check(row)?;
                 load::drive(&running, row, 1)?;
                 entrants.push((running, Vec::new()));
@@ -165,12 +193,47 @@ impl Plan {
         Ok(())
     }
 
-    /// The row that counts memory.
-    fn idle_connections(&self) -> Outcome {
-        if !self.rows.iter().any(|name| name == IDLE) {
+    /// The row about latency.
+    fn streaming(&self) -> Outcome {
+        if !self.rows.iter().any(|name| name == STREAMING) {
             return Ok(());
         }
-        let heading = format!("{} idle connections", self.connections);
+        let mut table = Table::new(&[
+            STREAMING,
+            "direct, us",
+            "through it, us",
+            "added at the median, us",
+        ]);
+        for contestant in &self.contestants {
+            let latency = match streaming::measure(contestant, self.rounds) {
+                Ok(latency) => latency,
+                Err(sentence) => {
+                    eprintln!("{} is left out: {sentence}", contestant.name);
+                    continue;
+                }
+            };
+            table.add(vec![
+                Cell::Text(contestant.name.to_owned()),
+                Cell::number(Some(latency.direct), 1),
+                Cell::number(Some(latency.through), 1),
+                Cell::number(Some(latency.through - latency.direct), 1),
+            ]);
+        }
+        table.print(self.is_markdown);
+        Ok(())
+    }
+
+    /// A row that counts memory.
+    fn idle_connections(
+        &self,
+        row: &str,
+        count: usize,
+        measure: impl Fn(&Contestant, usize) -> Result<idle::Held, String>,
+    ) -> Outcome {
+        if !self.rows.iter().any(|name| name == row) {
+            return Ok(());
+        }
+        let heading = format!("{row}: {count} connections");
         let mut table = Table::new(&[
             heading.as_str(),
             "bytes each",
@@ -178,7 +241,7 @@ impl Plan {
             "tree with them, KiB",
         ]);
         for contestant in &self.contestants {
-            let held = match idle::measure(contestant, self.connections) {
+            let held = match measure(contestant, count) {
                 Ok(held) => held,
                 Err(sentence) => {
                     eprintln!("{} is left out: {sentence}", contestant.name);

@@ -27,6 +27,8 @@ pub(super) enum Kind {
     LikeNginx,
     H2o,
     Lighttpd,
+    /// A proxy alone.
+    Haproxy,
 }
 
 /// A server that may be started.
@@ -56,21 +58,27 @@ struct Own {
 }
 
 impl Contestant {
-    /// Starts the server for `row`; `None` when it has no part in it.
-    pub(super) fn start(&self, row: &Row) -> Result<Option<Running>, String> {
-        self.start_with(row, "")
+    /// Starts the server for `row`, before the one at `back`; `None` when it has no part in it.
+    pub(super) fn start(&self, row: &Row, back: Option<u16>) -> Result<Option<Running>, String> {
+        self.start_with(row, back, "")
     }
 
     /// The same, with more text for nginx's `events` block.
-    pub(super) fn start_with(&self, row: &Row, events: &str) -> Result<Option<Running>, String> {
+    pub(super) fn start_with(
+        &self,
+        row: &Row,
+        back: Option<u16>,
+        events: &str,
+    ) -> Result<Option<Running>, String> {
         let (port, process) = match self.kind {
             Kind::Nginx | Kind::LikeNginx => {
-                let server = self.start_nginx(row, events)?;
+                let server = self.start_nginx(row, back, events, CORE)?;
                 (server.port(), Process::Harnessed(server))
             }
             Kind::H2o | Kind::Lighttpd if !row.is_common => return Ok(None),
-            Kind::H2o | Kind::Lighttpd => {
-                let (port, own) = self.start_own(row)?;
+            Kind::Haproxy if !row.is_proxied => return Ok(None),
+            Kind::H2o | Kind::Lighttpd | Kind::Haproxy => {
+                let (port, own) = self.start_own(row, back)?;
                 (port, Process::Own(own))
             }
         };
@@ -81,7 +89,23 @@ impl Contestant {
         }))
     }
 
-    fn start_nginx(&self, row: &Row, events: &str) -> Result<Server, String> {
+    /// Starts a server of nginx's language, on the client's core, that serves what `row` asks for.
+    pub(super) fn start_behind(&self, row: &Row) -> Result<Server, String> {
+        let plain = Row {
+            http: "keepalive_requests 100000000;",
+            server: "",
+            ..*row
+        };
+        self.start_nginx(&plain, None, "", super::load::CORE)
+    }
+
+    fn start_nginx(
+        &self,
+        row: &Row,
+        back: Option<u16>,
+        events: &str,
+        core: &str,
+    ) -> Result<Server, String> {
         let http = format!(
             "{COMMON}\n{}\nserver {{ listen 127.0.0.1:{{port}}; root html; {} }}",
             row.http, row.server
@@ -92,7 +116,8 @@ impl Contestant {
                 path: self.path.clone(),
                 like_nginx,
             })
-            .with_wrapper(&["taskset", "-c", CORE])
+            .with_wrapper(&["taskset", "-c", core])
+            .with_port("back", back.unwrap_or_default())
             .with_events(events)
             .with_file(&format!("html{}", row.uri), vec![b'x'; row.length])
             // A benchmark reports figures; faults are for the tests to find.
@@ -101,13 +126,14 @@ impl Contestant {
             .map_err(|error| format!("{}: {error}", self.name))
     }
 
-    fn start_own(&self, row: &Row) -> Result<(u16, Own), String> {
+    fn start_own(&self, row: &Row, back: Option<u16>) -> Result<(u16, Own), String> {
         let prefix = Prefix::new();
         prefix.write(&format!("html{}", row.uri), &vec![b'x'; row.length]);
         let port = free_port()?;
         let place = prefix.path().display().to_string();
         let (text, switches): (String, &[&str]) = match self.kind {
             Kind::Lighttpd => (lighttpd_conf(row, &place, port), &["-D", "-f"]),
+            Kind::Haproxy => (haproxy_conf(port, back.unwrap_or_default()), &["-db", "-f"]),
             _ => (h2o_conf(row, &place, port), &["-c"]),
         };
         let conf = prefix.write("server.conf", text.as_bytes());
@@ -141,6 +167,16 @@ fn free_port() -> Result<u16, String> {
     listener
         .map(|addr| addr.port())
         .map_err(|error| format!("no port: {error}"))
+}
+
+/// Passing everything on, in haproxy's words.
+fn haproxy_conf(port: u16, back: u16) -> String {
+    format!(
+        "global\n  nbthread 1\n  maxconn 8000\n\
+         defaults\n  mode http\n  http-reuse always\n  timeout connect 10s\n\
+         \x20 timeout client 600s\n  timeout server 600s\n  timeout tunnel 600s\n\
+         listen all\n  bind 127.0.0.1:{port}\n  server back 127.0.0.1:{back}\n"
+    )
 }
 
 /// `row` in h2o's words.

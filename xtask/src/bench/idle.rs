@@ -3,7 +3,7 @@
 use std::env;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::thread;
@@ -12,7 +12,8 @@ use std::time::Duration;
 use harness::process;
 
 use super::contestant::{Contestant, Running};
-use super::rows::BEFORE_IDLE;
+use super::rows::{BEFORE_IDLE, STREAM};
+use super::websocket;
 
 /// Descriptors needed beside the connections.
 const OTHER_DESCRIPTORS: usize = 200;
@@ -37,15 +38,42 @@ pub(super) struct Held {
 pub(super) fn measure(contestant: &Contestant, count: usize) -> Result<Held, String> {
     eprintln!("idle: {} with {count} connections", contestant.name);
     let events = format!("worker_connections {};", count + OTHER_DESCRIPTORS);
-    let started = contestant.start_with(&BEFORE_IDLE, &events)?;
-    let running = started.ok_or("every server takes part in the row about memory")?;
+    let started = contestant.start_with(&BEFORE_IDLE, None, &events)?;
+    let running = started.ok_or("it proxies and serves nothing itself")?;
+    growth(&running, count, open_one)
+}
+
+/// Opens `count` WebSocket connections through the server to one behind it, and looks at the
+/// server's memory: what both sides of each cost.
+pub(super) fn measure_websockets(contestant: &Contestant, count: usize) -> Result<Held, String> {
+    eprintln!("websocket: {} with {count} connections", contestant.name);
+    let back = websocket::start().map_err(|error| format!("the server behind: {error}"))?;
+    let events = format!("worker_connections {};", 2 * count + OTHER_DESCRIPTORS);
+    let started = contestant.start_with(&STREAM, Some(back), &events)?;
+    let running = started.ok_or("it proxies nothing here")?;
+    growth(&running, count, websocket::open)
+}
+
+/// How the memory of a server grows with `count` connections that `open` makes.
+fn growth(
+    running: &Running,
+    count: usize,
+    open: impl Fn(SocketAddr) -> io::Result<TcpStream>,
+) -> Result<Held, String> {
+    let several = |count: usize| -> Result<Vec<TcpStream>, String> {
+        let one = |number: usize| {
+            let opened = open(running.addr());
+            opened.map_err(|error| format!("connection {number}: {error}"))
+        };
+        (1..=count).map(one).collect()
+    };
     // What the first requests need stays for good and is not the connections' doing.
-    drop(open(&running, 16)?);
+    drop(several(16)?);
     thread::sleep(SETTLE);
-    let (own_before, tree_before) = memory(&running)?;
-    let connections = open(&running, count)?;
+    let (own_before, tree_before) = memory(running)?;
+    let connections = several(count)?;
     thread::sleep(SETTLE);
-    let (own_with, tree_with) = memory(&running)?;
+    let (own_with, tree_with) = memory(running)?;
     drop(connections);
     #[expect(clippy::cast_precision_loss, reason = "memory sizes fit exactly")]
     let float = |number: u64| number as f64;
@@ -72,19 +100,9 @@ fn memory(running: &Running) -> Result<(u64, u64), String> {
         .ok_or_else(|| "the kernel does not tell memory".to_owned())
 }
 
-/// Opens connections and makes one request on each.
-fn open(running: &Running, count: usize) -> Result<Vec<TcpStream>, String> {
-    let mut connections = Vec::with_capacity(count);
-    for number in 1..=count {
-        let connection = open_one(running);
-        connections.push(connection.map_err(|error| format!("connection {number}: {error}"))?);
-    }
-    Ok(connections)
-}
-
 /// One connection with one request behind it.
-fn open_one(running: &Running) -> io::Result<TcpStream> {
-    let mut stream = TcpStream::connect(running.addr())?;
+fn open_one(addr: SocketAddr) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(addr)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     write!(
         stream,

@@ -3,6 +3,12 @@
 /// The row about memory, which is measured in another way.
 pub(super) const IDLE: &str = "idle";
 
+/// The row about the memory of WebSocket connections, both sides of them.
+pub(super) const WEBSOCKET: &str = "websocket";
+
+/// The row about how much later what streams arrives.
+pub(super) const STREAMING: &str = "streaming";
+
 /// What a server does in a row.
 pub(super) struct Row {
     pub(super) name: &'static str,
@@ -20,6 +26,8 @@ pub(super) struct Row {
     pub(super) is_logged: bool,
     /// Whether servers with a configuration of their own can do the same.
     pub(super) is_common: bool,
+    /// Whether the answer comes from a server behind, at `{port_back}`.
+    pub(super) is_proxied: bool,
 }
 
 /// Serving a file, as most installations are configured.
@@ -32,6 +40,21 @@ const STATIC: Row = Row {
     server: "",
     is_logged: false,
     is_common: true,
+    is_proxied: false,
+};
+
+/// Passing on what another server answers, over connections that stay.
+const PROXY: Row = Row {
+    name: "proxy-1k",
+    http: "upstream back { server 127.0.0.1:{port_back}; keepalive 64; }",
+    server: "location / {
+        proxy_pass http://back;
+        proxy_http_version 1.1;
+        proxy_set_header Connection \"\";
+    }",
+    is_common: false,
+    is_proxied: true,
+    ..STATIC
 };
 
 /// All rows, the cheapest first.
@@ -70,7 +93,30 @@ pub(super) const ROWS: &[Row] = &[
         connections: 8,
         ..STATIC
     },
+    PROXY,
+    Row {
+        name: "proxy-1m",
+        uri: "/1m.bin",
+        length: 1 << 20,
+        connections: 8,
+        ..PROXY
+    },
 ];
+
+/// What streams is passed on at once, and so is a switch of protocols.
+pub(super) const STREAM: Row = Row {
+    name: STREAMING,
+    server: "location / {
+        proxy_pass http://127.0.0.1:{port_back};
+        proxy_buffering off;
+        proxy_http_version 1.1;
+        proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Connection $http_connection;
+        proxy_read_timeout 600s;
+    }",
+    http: "",
+    ..PROXY
+};
 
 /// Idle connections have each fetched this.
 pub(super) const BEFORE_IDLE: Row = Row {
