@@ -230,7 +230,7 @@ impl Request {
     }
 
     /// The same request as it is now, for what goes on while its response is sent. What modules
-    /// remember of it is not in there.
+    /// remember of it is not in there, but for the servers that it was sent to.
     pub fn snapshot(&self) -> Self {
         let mut same = self.nested();
         same.location = Rc::clone(&self.location);
@@ -246,6 +246,7 @@ impl Request {
         same.sent = self.sent.clone();
         same.started = self.started;
         same.captures = self.captures.clone();
+        crate::gateway::record::keep(self, &mut same);
         same
     }
 

@@ -305,3 +305,36 @@ fn what_is_stored_is_served_without_the_other_server() {
     }
     assert_eq!(seen.try_iter().count(), 1);
 }
+
+#[test]
+fn pages_know_the_servers_that_they_come_from() {
+    let shown = "[<!--#echo var=\"upstream_addr\" default=\"none\" -->|\
+                 <!--#echo var=\"upstream_status\" default=\"none\" -->|\
+                 <!--#echo var=\"upstream_http_x_up\" default=\"none\" -->]";
+    let include = |uri: &str| format!("<!--#include virtual=\"{uri}\" wait=\"yes\" -->");
+    let page = format!(
+        "{shown}{}{shown}{}{shown}{}",
+        include("/inc.html"),
+        include("/two/inc.html"),
+        include("/local/inc.html")
+    );
+    let builder = Server::new(
+        "ssi on;
+         server {
+             listen 127.0.0.1:{port};
+             location / { proxy_pass http://127.0.0.1:{port_up}; }
+             location /two/ { proxy_pass http://127.0.0.1:{port_two}; }
+             location /local/ { root html; }
+         }
+         server { listen 127.0.0.1:{port_up}; ssi off; add_header X-Up one; root html; }
+         server { listen 127.0.0.1:{port_two}; ssi off; add_header X-Up two; root html; }",
+    )
+    .with_file("html/page.html", &page)
+    .with_file("html/local/page.html", &page)
+    .with_file("html/inc.html", shown)
+    .with_file("html/two/inc.html", shown)
+    .with_file("html/local/inc.html", shown);
+    Differential::new(builder)
+        .with_exchanges(["/page.html", "/local/page.html"].map(|path| Exchange::get(path, "")))
+        .run();
+}

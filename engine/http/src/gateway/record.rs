@@ -64,7 +64,7 @@ pub(super) fn add(cell: &Cell<u64>, count: usize) {
 }
 
 /// Everything remembered about a request's way through gateways.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Records {
     /// Attempts, in order; `None` between two groups.
     pub attempts: Vec<Option<Rc<Record>>>,
@@ -78,6 +78,8 @@ pub struct Records {
     pub uri: Option<Vec<u8>>,
     /// Whether messages are about a peer now.
     pub is_active: bool,
+    /// Whether these are for what goes on while the response is sent, a page's includes.
+    pub is_copy: bool,
 }
 
 /// The records of a request.
@@ -98,6 +100,17 @@ pub fn records(request: &mut Request) -> &mut Records {
     RECORDS
         .get_mut(request)
         .expect("a slot that was just filled is not empty")
+}
+
+/// Lets `copy` know what `request` does.
+pub(crate) fn keep(request: &Request, copy: &mut Request) {
+    if let Some(records) = RECORDS.get(request) {
+        let same = Records {
+            is_copy: true,
+            ..records.clone()
+        };
+        RECORDS.set(copy, same);
+    }
 }
 
 /// What the error log says about the peer that `request` is sent to, if it is to one.

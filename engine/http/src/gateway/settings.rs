@@ -200,6 +200,50 @@ impl Settings {
             .collect();
     }
 
+    /// Whether the sizes of buffers fit each other; `prefix` is that of the directives' names.
+    ///
+    /// # Errors
+    ///
+    /// nginx's sentence about the one that does not.
+    pub fn check_sizes(&self, prefix: &str) -> Result<(), String> {
+        let (number, size) = *self.buffers;
+        let least = size.max(*self.buffer_size);
+        let limit = format!(
+            "the maximum of the value of \"{prefix}buffer_size\" and one of the \"{prefix}buffers\""
+        );
+        let too_small = |name: &str, setting: &Setting<u64>| {
+            let is_bad = setting.is_set() && **setting < least;
+            is_bad.then(|| format!("\"{prefix}{name}\" must be equal to or greater than {limit}"))
+        };
+        let busy = if self.busy_buffers_size.is_set() {
+            *self.busy_buffers_size
+        } else {
+            least.saturating_mul(2)
+        };
+        let file = &self.max_temp_file_size;
+        let fault = too_small("busy_buffers_size", &self.busy_buffers_size)
+            .or_else(|| {
+                let is_bad = busy > (number.saturating_sub(1)).saturating_mul(size);
+                is_bad.then(|| {
+                    format!(
+                        "\"{prefix}busy_buffers_size\" must be less than the size of all \
+                         \"{prefix}buffers\" minus one buffer"
+                    )
+                })
+            })
+            .or_else(|| too_small("temp_file_write_size", &self.temp_file_write_size))
+            .or_else(|| {
+                let is_bad = file.is_set() && **file != 0 && **file < least;
+                is_bad.then(|| {
+                    format!(
+                        "\"{prefix}max_temp_file_size\" must be equal to zero to disable \
+                         temporary files usage or must be equal to or greater than {limit}"
+                    )
+                })
+            });
+        fault.map_or(Ok(()), Err)
+    }
+
     /// Whether the field `name` is kept from clients.
     pub fn is_hidden(&self, name: &[u8]) -> bool {
         self.hidden

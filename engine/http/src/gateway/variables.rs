@@ -137,7 +137,7 @@ fn each(request: &Request, out: &mut Vec<u8>, write: impl Fn(&Record, bool, &mut
         match attempt {
             Some(record) => {
                 out.extend_from_slice(separator);
-                let is_known = index < last || request.sent.status != 0;
+                let is_known = index < last || request.sent.status != 0 || records.is_copy;
                 write(record, is_known, out);
                 separator = b", ";
             }

@@ -287,6 +287,12 @@ fn finish(finishing: &mut Finishing<'_>) -> Result<(), Refused> {
     finishing.each(&COMMON, |common, loading, _| {
         common.settle_hidden(HIDDEN);
         settle_folder(common, loading);
+        if let Err(fault) = common.check_sizes("proxy_") {
+            let error = conf::Error::new(conf::Level::Emerg, fault);
+            if !loading.errors.contains(&error) {
+                loading.errors.push(error);
+            }
+        }
     });
     Ok(())
 }
@@ -368,6 +374,22 @@ mod tests {
             "proxy_buffers 1 4k;",
             "there must be at least 2 \"proxy_buffers\"",
         );
+        let limit = "the maximum of the value of \"proxy_buffer_size\" and one of the \
+                     \"proxy_buffers\"";
+        check(
+            "proxy_busy_buffers_size 2k;",
+            &format!("\"proxy_busy_buffers_size\" must be equal to or greater than {limit}"),
+        );
+        check(
+            "proxy_buffer_size 128k;",
+            "\"proxy_busy_buffers_size\" must be less than the size of all \"proxy_buffers\" \
+             minus one buffer",
+        );
+        check(
+            "proxy_temp_file_write_size 1k;",
+            &format!("\"proxy_temp_file_write_size\" must be equal to or greater than {limit}"),
+        );
+        check("proxy_max_temp_file_size 0;", "");
         check(
             "proxy_http_version 2;",
             "HTTP/2 to proxied servers is not supported: use \"proxy_http_version 1.1\"",
