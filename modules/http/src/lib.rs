@@ -19,6 +19,7 @@ mod geo;
 mod geoip;
 mod geoip2;
 mod headers;
+mod headers_more;
 mod index;
 mod internal_redirect;
 mod limit_conn;
@@ -122,6 +123,8 @@ pub static MODULES: &[&Module] = &[
     &static_files::MODULE,
     // Filters, in the order of their stages.
     &not_modified::MODULE,
+    // What is there is changed, then added to.
+    &headers_more::MODULE,
     &headers::MODULE,
     &userid::MODULE,
     &sub_filter::MODULE,

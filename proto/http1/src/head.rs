@@ -158,11 +158,31 @@ impl Head {
         self.repeated & set & !Known::Other.bit()
     }
 
+    /// Adds a header line.
     #[inline]
-    pub(crate) fn push(&mut self, field: Field) {
+    pub fn push(&mut self, field: Field) {
         let bit = field.known.bit();
         self.repeated |= self.present & bit;
         self.present |= bit;
         self.fields.push(field);
+    }
+
+    /// Drops the header lines that `keep` does not want.
+    pub fn retain(&mut self, keep: impl FnMut(&Field) -> bool) {
+        self.fields.retain(keep);
+        (self.present, self.repeated) = (0, 0);
+        for field in &self.fields {
+            let bit = field.known.bit();
+            self.repeated |= self.present & bit;
+            self.present |= bit;
+        }
+    }
+
+    /// Gives the header line whose name stands at `name` another value.
+    pub fn set_value(&mut self, name: Span, value: Span) {
+        let mut fields = self.fields.iter_mut();
+        if let Some(field) = fields.find(|field| field.name == name) {
+            field.value = value;
+        }
     }
 }

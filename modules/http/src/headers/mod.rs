@@ -159,7 +159,7 @@ fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<B
 
 /// Adds a field. `Last-Modified` and `ETag` are set, or removed by an empty value; any other
 /// field with an empty value is left out.
-fn add(head: &mut ResponseHead, name: &Bytes, value: Bytes) {
+pub(crate) fn add(head: &mut ResponseHead, name: &Bytes, value: Bytes) {
     if name.eq_ignore_ascii_case(b"ETag") {
         head.etag = Some(value).filter(|value| !value.is_empty());
     } else if name.eq_ignore_ascii_case(b"Last-Modified") {
