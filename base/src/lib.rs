@@ -6,5 +6,6 @@ pub mod cidr;
 pub mod date;
 pub mod escape;
 pub mod hash;
+pub mod json;
 pub mod prefix_tree;
 pub mod units;

@@ -11,6 +11,7 @@ mod config;
 mod dns;
 mod escaping;
 mod geoip;
+mod jwt;
 mod maxmind;
 pub mod mutate;
 mod pieces;
@@ -28,6 +29,7 @@ pub use config::config;
 pub use dns::dns;
 pub use escaping::escaping;
 pub use geoip::geoip;
+pub use jwt::jwt;
 pub use maxmind::maxmind;
 pub use proxy::proxy_protocol;
 pub use ranges_and_dates::ranges_and_dates;
@@ -82,6 +84,10 @@ pub static TARGETS: &[Target] = &[
     Target {
         name: "maxmind",
         run: maxmind,
+    },
+    Target {
+        name: "jwt",
+        run: jwt,
     },
     Target {
         name: "proxy_protocol",

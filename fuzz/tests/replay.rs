@@ -92,7 +92,7 @@ macro_rules! replays {
     };
 }
 
-replays! { charset chunked config dns escaping geoip http1_request http1_response maxmind proxy_protocol ranges_and_dates ssi sub_filter uri }
+replays! { charset chunked config dns escaping geoip http1_request http1_response jwt maxmind proxy_protocol ranges_and_dates ssi sub_filter uri }
 
 #[test]
 fn mutations_repeat() {

@@ -22,6 +22,14 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("node", "nodejs"),
     ("python3", "python3"),
     (
+        "/usr/lib/python3/dist-packages/jwt/__init__.py",
+        "python3-jwt",
+    ),
+    (
+        "/usr/lib/python3/dist-packages/jwcrypto/__init__.py",
+        "python3-jwcrypto",
+    ),
+    (
         "/usr/lib/nginx/modules/ngx_http_geoip_module.so",
         "libnginx-mod-http-geoip",
     ),

@@ -5,6 +5,7 @@ mod access;
 mod access_log;
 mod addition;
 mod auth_basic;
+mod auth_jwt;
 mod auth_request;
 mod auth_require;
 mod autoindex;
@@ -98,6 +99,7 @@ pub static MODULES: &[&Module] = &[
     // Access: the cheapest question first.
     &access::MODULE,
     &auth_basic::MODULE,
+    &auth_jwt::MODULE,
     &auth_request::MODULE,
     // By what the others have found.
     &auth_require::MODULE,

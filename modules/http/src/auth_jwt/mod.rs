@@ -1,0 +1,215 @@
+//! Tokens (JWT, RFC 7519), signed or encrypted by somebody whose keys we know.
+//!
+//! Runs in the access phase after names and passwords. What a signed token claims can be read
+//! by variables before that, as limits may need it; once a token was refused, it claims nothing
+//! any more. Keys are read from files and asked of subrequests.
+//!
+//! Source: nginx documentation, ngx_http_auth_jwt_module; RFC 6750 for fields of HTTP.
+
+mod keys;
+mod settings;
+mod variables;
+
+use http::core::respond::{RESPOND, SATISFY};
+use http::{Bytes, Error, Flow, Handler, Module, Phase, Request, Variable};
+use http1::{Known, Method};
+use jose::{Claims, Jwe, Jws, Keys, Refusal};
+use runtime::BlockingPool;
+use runtime::log::Level;
+use settings::{Asked, Kind, SETTINGS, Settings};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use variables::Token;
+
+/// Threads of a worker that decrypt by RSA.
+const DECRYPTERS: usize = 2;
+
+/// Tokens that may wait for one of these; more are refused with 503.
+const WAITING_MAX: usize = 512;
+
+/// Access by tokens.
+pub(crate) static MODULE: Module = Module {
+    name: "auth_jwt",
+    settings: &[&SETTINGS],
+    handlers: &[Handler::waiting(
+        Phase::Access,
+        |settings| SETTINGS.of(settings).asked.is_some(),
+        |request| Box::pin(judge(request)),
+    )],
+    variables: &[
+        Variable::family("jwt_header_", variables::header),
+        Variable::family("jwt_claim_", variables::claim),
+        Variable::new("jwt_claims", variables::claims),
+        Variable::new("jwt_payload", variables::payload),
+    ],
+    ..Module::EMPTY
+};
+
+thread_local! {
+    /// The threads for slow decryption, made when the first one is needed.
+    static POOL: RefCell<Option<Rc<BlockingPool>>> = const { RefCell::new(None) };
+}
+
+/// Lets in who has a token that one of the keys vouches for, and that says what it must.
+async fn judge(request: &mut Request) -> Result<Flow, Error> {
+    let location = Rc::clone(&request.location);
+    let settings = SETTINGS.of(&location.settings);
+    let Some(asked) = &*settings.asked else {
+        return Ok(Flow::Decline);
+    };
+    let realm = asked.realm.eval(request);
+    let Some(text) = token_text(request, asked) else {
+        variables::refuse(request);
+        request.log(Level::Info, "no token was provided for JWT authentication");
+        return Ok(ask(request, &realm, b""));
+    };
+    let Some(keys) = keys::load(request, settings).await else {
+        variables::refuse(request);
+        return Ok(Flow::Status(500));
+    };
+    let now = request.connection.http.worker.wall().unix_secs;
+    let token = read(request, settings.kind(), &text, keys).await?;
+    let token = token.and_then(|token| {
+        token.claims.check_time(now, *settings.leeway)?;
+        Ok(token)
+    });
+    match token {
+        Ok(token) => variables::accept(request, token),
+        Err(refusal) => {
+            variables::refuse(request);
+            request.log(Level::Error, &format!("JWT: {refusal}"));
+            return Ok(ask(request, &realm, b",error=\"invalid_token\""));
+        }
+    }
+    Ok(require(request, settings, &realm))
+}
+
+/// What follows from `auth_jwt_require`, the token being good.
+fn require(request: &mut Request, settings: &Settings, realm: &[u8]) -> Flow {
+    for requirement in settings.requirements.iter() {
+        if let Some(value) = requirement.missing(request) {
+            if SATISFY[*RESPOND.of(&request.location.settings).satisfy] == "all" {
+                let message = format!("access forbidden by rule: \"{value}\" is required");
+                request.log(Level::Error, &message);
+            }
+            return match requirement.status {
+                401 => ask(request, realm, b",error=\"invalid_token\""),
+                status => Flow::Status(status),
+            };
+        }
+    }
+    Flow::Allow
+}
+
+/// Takes a token apart, and finds out whether one of `keys` vouches for it.
+async fn read(
+    request: &Request,
+    kind: Kind,
+    text: &[u8],
+    keys: Vec<Arc<Keys>>,
+) -> Result<Result<Token, Refusal>, Error> {
+    if kind == Kind::Signed {
+        return Ok(Jws::parse(text).and_then(|jws| {
+            jws.verify(&keys)?;
+            let claims = Claims::parse(jws.payload())?;
+            Ok(Token::signed(&jws, claims))
+        }));
+    }
+    let jwe = match Jwe::parse(text) {
+        Ok(jwe) => jwe,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let header = jwe.header().clone();
+    let payload = match decrypt(request, jwe, keys.clone()).await? {
+        Ok(payload) => payload,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let claims = if kind == Kind::Nested {
+        Jws::parse(&payload).and_then(|jws| {
+            jws.verify(&keys)?;
+            Claims::parse(jws.payload()).map(|claims| (claims, jws.payload().to_vec()))
+        })
+    } else {
+        Claims::parse(&payload).map(|claims| (claims, payload.clone()))
+    };
+    Ok(claims.map(|(claims, text)| Token {
+        header,
+        claims,
+        text,
+        payload: Some(payload),
+    }))
+}
+
+/// Decrypts where that may take its time.
+async fn decrypt(
+    request: &Request,
+    jwe: Jwe,
+    keys: Vec<Arc<Keys>>,
+) -> Result<Result<Vec<u8>, Refusal>, Error> {
+    if !jwe.is_slow() {
+        return Ok(jwe.decrypt(&keys));
+    }
+    let pool = POOL.with_borrow_mut(|pool| {
+        let new = || Rc::new(BlockingPool::new("auth_jwt", DECRYPTERS, WAITING_MAX));
+        Rc::clone(pool.get_or_insert_with(new))
+    });
+    let worker = &request.connection.http.worker;
+    let decrypted = worker.blocking(&pool, move || jwe.decrypt(&keys)).await;
+    decrypted.map_err(|_| Error::client(503, "too many tokens are being decrypted"))
+}
+
+/// The token of `request`: what `token=` says, else what follows `Bearer` (RFC 6750, section
+/// 2.1). `None` without one.
+fn token_text(request: &Request, asked: &Asked) -> Option<Vec<u8>> {
+    let text = match &asked.token {
+        Some(token) => token.eval(request),
+        None => {
+            let value = request.header(if request.method == Method::Connect {
+                Known::ProxyAuthorization
+            } else {
+                Known::Authorization
+            })?;
+            bearer(value)?.to_vec()
+        }
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(7)?;
+    scheme
+        .eq_ignore_ascii_case(b"Bearer ")
+        .then(|| token.trim_ascii())
+}
+
+/// The answer that asks a client for a token, `error` telling what was wrong with this one.
+fn ask(request: &mut Request, realm: &[u8], error: &[u8]) -> Flow {
+    let (status, name) = if request.method == Method::Connect {
+        (407, "Proxy-Authenticate")
+    } else {
+        (401, "WWW-Authenticate")
+    };
+    let value = [b"Bearer realm=\"", realm, b"\"", error].concat();
+    let field = (Bytes::from(name), Bytes::from(value));
+    // An error page that asks for the same token again says so once.
+    if !request.extra_fields.contains(&field) {
+        request.extra_fields.push(field);
+    }
+    Flow::Status(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bearers() {
+        assert_eq!(bearer(b"Bearer a.b.c"), Some(&b"a.b.c"[..]));
+        assert_eq!(bearer(b"bEARER  a.b.c \t"), Some(&b"a.b.c"[..]));
+        assert_eq!(bearer(b"Bearer "), Some(&b""[..]));
+        assert_eq!(bearer(b"Bearer"), None);
+        assert_eq!(bearer(b"Basic YTpi"), None);
+        assert_eq!(bearer(b""), None);
+    }
+}
