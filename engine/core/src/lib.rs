@@ -17,6 +17,7 @@ pub mod log_target;
 pub mod pattern;
 pub mod peer;
 pub mod resolver;
+pub mod retry_budget;
 pub mod setting;
 pub mod slot;
 pub mod template;

@@ -77,6 +77,7 @@ pub static MODULES: &[&Module] = &[
     &upstream::LEAST_CONN,
     &upstream::RANDOM,
     &upstream::KEEPALIVE,
+    &upstream::RETRY_BUDGET,
     &upstream::ZONE,
     // Variables by directive: nothing of them runs on its own.
     &map::MODULE,

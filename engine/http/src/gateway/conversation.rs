@@ -18,7 +18,7 @@ use crate::request::Request;
 use engine::peer::{Attempt, Chosen, Outcome, Session};
 use http1::Method;
 use runtime::log::Level;
-use runtime::{ConnectOptions, Millis, Stream};
+use runtime::{Millis, Stream};
 use std::borrow::Cow;
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -177,6 +177,7 @@ fn begin<C>(request: &mut Request, call: &mut Call<C>, now: Millis) -> Search {
     if !records.attempts.is_empty() {
         records.attempts.push(None);
     }
+    call.upstream.retries.count_request();
     let all = call.upstream.peers.tries();
     let limit = usize::try_from(*call.settings.next_upstream_tries).unwrap_or(usize::MAX);
     Search {
@@ -272,7 +273,9 @@ impl Search {
                 _ => Ok(Some(Flow::Status(status))),
             };
         };
-        if self.may_go_on(request, &call.settings, bit, visit.is_asked, streams, now) {
+        if self.may_go_on(request, &call.settings, bit, visit.is_asked, streams, now)
+            && (is_stale || take_retry(request, &call.upstream, now))
+        {
             return Ok(None);
         }
         Ok(Some(Flow::Status(status)))
@@ -299,6 +302,21 @@ impl Search {
             && !(is_asked && streams)
             && (timeout == 0 || now.saturating_sub(self.started) < timeout)
     }
+}
+
+/// Takes a retry out of the group's budget, if there is one left.
+fn take_retry(request: &Request, upstream: &Upstream, now: Millis) -> bool {
+    let budget = &upstream.retries;
+    if budget.has_retry(now) {
+        budget.take_retry();
+        return true;
+    }
+    if budget.must_tell(now) {
+        let name = &upstream.name;
+        let message = format!("retry budget of upstream \"{name}\" is exhausted");
+        request.log(Level::Warn, &message);
+    }
+    false
 }
 
 /// One try of one peer.
@@ -348,6 +366,7 @@ impl Visit<'_> {
             && !self.is_last
             && let Some(bit) = next::of_status(status)
             && search.may_go_on(request, &call.settings, bit, true, self.streams, now)
+            && call.upstream.retries.has_retry(now)
         {
             return Err(Failure::Status(status));
         }
@@ -377,17 +396,7 @@ impl Visit<'_> {
             None if *settings.bind_dynamic => settings.local_address(request),
             local => local.clone(),
         };
-        let size = |bytes: u64| (bytes > 0).then_some(bytes);
-        let options = ConnectOptions {
-            is_transparent: local.as_ref().is_some_and(|local| local.is_transparent),
-            bind: local.map(|local| local.address),
-            timeout: Some(*settings.connect_timeout),
-            nodelay: true,
-            keepalive: settings.socket_keepalive.then(Default::default),
-            receive_buffer: size(*settings.socket_rcvbuf),
-            send_buffer: size(*settings.socket_sndbuf),
-            ..ConnectOptions::default()
-        };
+        let options = settings.connect_options(local);
         let address = &self.claim.peer.config.address;
         let worker = &request.connection.http.worker;
         let mut connecting = pin!(Stream::connect(worker, address, &options));
@@ -408,15 +417,7 @@ impl Visit<'_> {
                 requests: 1,
                 started: worker.now(),
             }),
-            Some(Err(error)) => {
-                let call = match address {
-                    engine::address::Address::Unix(_) => {
-                        format!("connect() to {}", self.record.peer)
-                    }
-                    engine::address::Address::Ip(_) => "connect()".to_owned(),
-                };
-                Err(Failure::of_io(&error, &call, Doing::Connecting))
-            }
+            Some(Err(error)) => Err(Failure::of_connect(&error, address, &self.record.peer)),
         }
     }
 

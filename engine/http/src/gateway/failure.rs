@@ -3,6 +3,7 @@
 
 use super::settings::next;
 use crate::error::{Error, os_error};
+use engine::address::Address;
 use std::io;
 
 /// What was being done, as the log says it.
@@ -55,6 +56,15 @@ impl Failure {
                 doing.text()
             )),
         }
+    }
+
+    /// A connection to `address`, which logs call `name`, was not made.
+    pub(super) fn of_connect(error: &io::Error, address: &Address, name: &str) -> Self {
+        let call = match address {
+            Address::Unix(_) => format!("connect() to {name}"),
+            Address::Ip(_) => "connect()".to_owned(),
+        };
+        Self::of_io(error, &call, Doing::Connecting)
     }
 
     /// The peer closed before it had answered.

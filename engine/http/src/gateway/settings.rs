@@ -10,6 +10,7 @@ use crate::core::receive::{TempPath, read_temp_path};
 use engine::address::Address;
 use engine::directive::{lossy, set_once, unset};
 use engine::{Conditions, Line, Refused, Setting, Template, inherit_fields};
+use runtime::ConnectOptions;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -187,6 +188,21 @@ impl Settings {
             address,
             is_transparent: bind.is_transparent,
         })
+    }
+
+    /// How connections from `local` are made.
+    pub fn connect_options(&self, local: Option<Local>) -> ConnectOptions {
+        let size = |bytes: u64| (bytes > 0).then_some(bytes);
+        ConnectOptions {
+            is_transparent: local.as_ref().is_some_and(|local| local.is_transparent),
+            bind: local.map(|local| local.address),
+            timeout: Some(*self.connect_timeout),
+            nodelay: true,
+            keepalive: self.socket_keepalive.then(Default::default),
+            receive_buffer: size(*self.socket_rcvbuf),
+            send_buffer: size(*self.socket_sndbuf),
+            ..ConnectOptions::default()
+        }
     }
 
     /// Settles what is hidden: `usual` and what `hide` names, but for what `pass` names.

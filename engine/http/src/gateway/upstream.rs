@@ -4,6 +4,7 @@ use super::pool::{KeepAlive, Pool};
 use engine::Loading;
 use engine::address::Address;
 use engine::peer::{Balancer, PeerConfig, Peers, RoundRobin};
+use engine::retry_budget::{RetryBudget, RetryRules};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -20,6 +21,8 @@ pub struct Upstream {
     pub keep_alive: KeepAlive,
     /// Idle connections.
     pub pool: Rc<Pool>,
+    /// What this worker may try again.
+    pub retries: RetryBudget,
 }
 
 impl Upstream {
@@ -29,6 +32,7 @@ impl Upstream {
         peers: Peers,
         balancer: Box<dyn Balancer>,
         keep_alive: KeepAlive,
+        retries: Option<RetryRules>,
     ) -> Rc<Self> {
         Rc::new(Self {
             name: name.into(),
@@ -36,6 +40,7 @@ impl Upstream {
             balancer,
             keep_alive,
             pool: Rc::default(),
+            retries: RetryBudget::new(retries),
         })
     }
 
@@ -54,7 +59,8 @@ impl Upstream {
             server: name.into(),
             ..PeerConfig::new(address)
         }));
-        Self::new(name, peers, Box::new(RoundRobin), keep_alive)
+        let retries = Some(RetryRules::default());
+        Self::new(name, peers, Box::new(RoundRobin), keep_alive, retries)
     }
 }
 
@@ -75,6 +81,11 @@ impl Upstreams {
     /// The group of a block.
     pub fn find(&self, name: &[u8]) -> Option<&Rc<Upstream>> {
         self.named.get(&name.to_ascii_lowercase())
+    }
+
+    /// All groups.
+    pub fn all(&self) -> impl Iterator<Item = &Rc<Upstream>> {
+        self.named.values().chain(self.implicit.values())
     }
 
     /// All groups, those of blocks and those that URLs made, by what a URL calls them.

@@ -10,17 +10,20 @@ mod balancers;
 mod crc32;
 mod hash;
 mod keepalive;
+mod retry_budget;
 mod server;
 mod zone;
 
 pub(crate) use balancers::{IP_HASH, LEAST_CONN, RANDOM};
 pub(crate) use hash::MODULE as HASH;
 pub(crate) use keepalive::MODULE as KEEPALIVE;
+pub(crate) use retry_budget::MODULE as RETRY_BUDGET;
 pub(crate) use zone::MODULE as ZONE;
 
 use conf::Position;
 use engine::directive::{block, custom, lossy};
 use engine::peer::{Balancer, PeerConfig, RoundRobin};
+use engine::retry_budget::RetryRules;
 use engine::{Arity, Contexts, Directive, Line, Loading, Refused, Setting, Slot, inherit_fields};
 use http::config::finish::Finishing;
 use http::gateway::{KeepAlive, Upstream, Upstreams};
@@ -47,6 +50,7 @@ struct Block {
     /// Whether the method allows backup servers.
     admits_backup: bool,
     keep_alive: KeepAlive,
+    retries: Setting<Option<RetryRules>>,
     /// The zone that workers share it in.
     zone: Option<String>,
 }
@@ -106,6 +110,7 @@ fn open(line: &mut Line<'_>) -> Result<(), Refused> {
         balancer: None,
         admits_backup: true,
         keep_alive: KeepAlive::default(),
+        retries: Setting::new(Some(RetryRules::default())),
         zone: None,
     });
     line.open_level(Contexts::UPSTREAM);
@@ -164,7 +169,13 @@ fn finish(finishing: &mut Finishing<'_>) -> Result<(), Refused> {
             }
         };
         let balancer = block.balancer.unwrap_or_else(|| Box::new(RoundRobin));
-        let upstream = Upstream::new(block.name, peers, balancer, block.keep_alive);
+        let upstream = Upstream::new(
+            block.name,
+            peers,
+            balancer,
+            block.keep_alive,
+            *block.retries,
+        );
         if let Some(groups) = GROUPS.edit(&mut finishing.arena.main) {
             groups.all.edit().push(Rc::clone(&upstream));
         }
