@@ -21,6 +21,7 @@ mod geoip;
 mod geoip2;
 mod headers;
 mod headers_more;
+mod health_check;
 mod index;
 mod internal_redirect;
 mod limit_conn;
@@ -116,6 +117,8 @@ pub static MODULES: &[&Module] = &[
     &empty_gif::MODULE,
     &proxy::MODULE,
     &tunnel::MODULE,
+    // Once it is known which groups locations ask.
+    &health_check::MODULE,
     // Whoever maps a URI to something more special than a file comes first: of a folder a file
     // of it, and a list of them only when no file stands for it.
     &random_index::MODULE,

@@ -54,15 +54,24 @@ pub(crate) fn loading() -> Loading {
     Loading::new(folder, folder, Rc::new(MemorySource::new()))
 }
 
-/// Reads one directive by `read`, as the line of an `http` block.
+/// Reads one directive without a block by `read`, as the line of an `http` block.
 pub(crate) fn line<T>(text: &str, read: impl FnOnce(&mut Line<'_>) -> T) -> T {
-    let directives = table_lines(&format!("{text};"));
+    line_in(&format!("{text};"), &mut loading(), read)
+}
+
+/// The same for a directive that is written to its end, in the course of `loading`.
+pub(crate) fn line_in<T>(
+    text: &str,
+    loading: &mut Loading,
+    read: impl FnOnce(&mut Line<'_>) -> T,
+) -> T {
+    let directives = table_lines(text);
     let nest = |_: &mut Loading, _: &conf::Directive, _: Contexts| 0;
     read(&mut Line {
         directive: &directives[0],
         context: Contexts::HTTP,
         level: 0,
-        loading: &mut loading(),
+        loading,
         nest: &nest,
     })
 }

@@ -97,6 +97,18 @@ counters! {
     requests set_requests;
     /// Its health as a number, see [`Counters::health`].
     health_number set_health_number;
+    /// Which of the group's checks found it unhealthy, a bit for each.
+    failed_checks set_failed_checks;
+    /// Which of them must be completed before it is used, likewise.
+    pending_checks set_pending_checks;
+    /// How often it was checked.
+    checks set_checks;
+    /// How many of these checks failed.
+    check_fails set_check_fails;
+    /// How often checks found it unhealthy that had not been before.
+    times_unhealthy set_times_unhealthy;
+    /// Whether (1) the last check passed.
+    last_passed set_last_passed;
     /// Whether (1) it gets no new sessions, but keeps those that are bound to it.
     draining set_draining;
 }

@@ -243,7 +243,7 @@ fn fill_framing(request: &mut Request) -> Result<BodyLength, (u16, String)> {
     Ok(framing.body)
 }
 
-fn fill_uri(request: &mut Request) -> Result<(), (u16, String)> {
+pub(super) fn fill_uri(request: &mut Request) -> Result<(), (u16, String)> {
     let buf = &request.head.buf;
     let target = &request.head.parsed.target;
     if target.complex {

@@ -6,6 +6,7 @@ pub mod file_reader;
 pub mod h1;
 pub mod head;
 pub mod held;
+mod own;
 pub mod render;
 pub mod writer;
 

@@ -9,6 +9,7 @@ mod codec;
 mod cookies;
 mod fields;
 mod pass;
+pub(crate) mod probe;
 mod redirects;
 mod target;
 mod variables;
