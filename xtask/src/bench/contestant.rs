@@ -119,7 +119,7 @@ impl Contestant {
             .with_wrapper(&["taskset", "-c", core])
             .with_port("back", back.unwrap_or_default())
             .with_events(events)
-            .with_file(&format!("html{}", row.uri), vec![b'x'; row.length])
+            .with_file(&format!("html{}", row.uri), row.page.bytes(row.length))
             // A benchmark reports figures; faults are for the tests to find.
             .allow_alerts()
             .try_start()
@@ -128,7 +128,7 @@ impl Contestant {
 
     fn start_own(&self, row: &Row, back: Option<u16>) -> Result<(u16, Own), String> {
         let prefix = Prefix::new();
-        prefix.write(&format!("html{}", row.uri), &vec![b'x'; row.length]);
+        prefix.write(&format!("html{}", row.uri), &row.page.bytes(row.length));
         let port = free_port()?;
         let place = prefix.path().display().to_string();
         let (text, switches): (String, &[&str]) = match self.kind {
@@ -246,9 +246,14 @@ impl Running {
 
     /// Makes sure that the server does what the row is about.
     pub(super) fn check(&self, row: &Row) -> Result<(), String> {
+        let fields: String = row
+            .fields
+            .iter()
+            .map(|field| format!("{field}\r\n"))
+            .collect();
         let answer = Client::connect(self.addr()).and_then(|mut client| {
             client.send(format!(
-                "GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                "GET {} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n",
                 row.uri
             ))?;
             client.try_receive()

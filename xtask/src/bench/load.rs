@@ -42,6 +42,7 @@ pub(super) fn drive(running: &Running, row: &Row, seconds: u32) -> Result<Load, 
         .args(["taskset", "-c", CORE, "wrk", "-t1"])
         .arg(format!("-c{}", row.connections))
         .arg(format!("-d{seconds}"))
+        .args(row.fields.iter().flat_map(|field| ["-H", *field]))
         .arg(format!("http://{}{}", running.addr(), row.uri))
         .stdin(Stdio::null())
         .output()
