@@ -80,8 +80,9 @@ pub struct PeerConfig {
     pub is_backup: bool,
     /// Never used.
     pub is_down: bool,
-    /// Whether its address was found while running, and not when the configuration was loaded.
-    pub is_dynamic: bool,
+    /// What found its address while running, such as the name of a server with `resolve`; `None`
+    /// when it was there when the configuration was loaded.
+    pub found_by: Option<Rc<str>>,
 }
 
 impl PeerConfig {
@@ -98,7 +99,7 @@ impl PeerConfig {
             max_conns: 0,
             is_backup: false,
             is_down: false,
-            is_dynamic: false,
+            found_by: None,
         }
     }
 

@@ -48,6 +48,9 @@ pub struct WorkerCounters {
     pub all: Rc<SharedCounters>,
     /// This worker's slot.
     pub slot: usize,
+    /// This worker's number among those of its configuration, from 0. One that dies is replaced
+    /// by one of the same number.
+    pub number: usize,
 }
 
 impl WorkerCounters {
@@ -153,6 +156,12 @@ impl HttpWorker {
             start(&this);
         }
         this
+    }
+
+    /// This worker's number among those of its configuration: what one worker is to do for all,
+    /// number 0 does.
+    pub fn number(&self) -> usize {
+        self.counters.as_ref().map_or(0, |counters| counters.number)
     }
 
     /// Whether connections of `peer` are logged in detail.

@@ -50,6 +50,7 @@ fn try_run(
         let counters = WorkerCounters {
             all: Rc::clone(&context.counters),
             slot: context.slot,
+            number: context.number,
         };
         let server = HttpWorker::new(
             Rc::clone(&worker),

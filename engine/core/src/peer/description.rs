@@ -11,7 +11,7 @@ type Numbers = (u32, u32, u32, u32, u64);
 
 const BACKUP: u32 = 1;
 const DOWN: u32 = 2;
-const DYNAMIC: u32 = 4;
+const FOUND: u32 = 4;
 
 /// Kinds of addresses.
 const V4: u8 = 4;
@@ -23,7 +23,7 @@ pub(super) fn encode(config: &PeerConfig) -> Vec<u8> {
     let mark = |is_set: bool, mark: u32| if is_set { mark } else { 0 };
     let marks = mark(config.is_backup, BACKUP)
         | mark(config.is_down, DOWN)
-        | mark(config.is_dynamic, DYNAMIC);
+        | mark(config.found_by.is_some(), FOUND);
     let numbers: Numbers = (
         config.weight,
         config.max_fails,
@@ -37,6 +37,10 @@ pub(super) fn encode(config: &PeerConfig) -> Vec<u8> {
     put(&mut out, &address_bytes(&config.address));
     put(&mut out, config.name.as_bytes());
     put(&mut out, config.server.as_bytes());
+    put(
+        &mut out,
+        config.found_by.as_deref().unwrap_or_default().as_bytes(),
+    );
     out
 }
 
@@ -47,6 +51,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<PeerConfig, Corrupt> {
     let address = address_of(take(&mut rest)?)?;
     let name = text(take(&mut rest)?);
     let server = text(take(&mut rest)?);
+    let found_by = text(take(&mut rest)?);
     Ok(PeerConfig {
         address,
         name,
@@ -57,7 +62,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<PeerConfig, Corrupt> {
         max_conns,
         is_backup: marks & BACKUP != 0,
         is_down: marks & DOWN != 0,
-        is_dynamic: marks & DYNAMIC != 0,
+        found_by: (marks & FOUND != 0).then_some(found_by),
     })
 }
 
@@ -139,7 +144,7 @@ mod tests {
                 max_conns: 9,
                 is_backup: number == 1,
                 is_down: number == 2,
-                is_dynamic: number == 3,
+                found_by: (number == 3).then(|| "backend.test".into()),
                 ..PeerConfig::new(address)
             };
             let mut bytes = encode(&config);

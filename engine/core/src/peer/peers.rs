@@ -296,7 +296,7 @@ impl Peers {
         keep: &dyn Fn(&PeerConfig) -> Option<PeerConfig>,
     ) -> Result<(), NoRoom> {
         for peer in old.list() {
-            if peer.config.is_dynamic
+            if peer.config.found_by.is_some()
                 && let Some(config) = keep(&peer.config)
             {
                 self.add(config)?;

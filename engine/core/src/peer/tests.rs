@@ -280,7 +280,9 @@ fn groups_of_one_zone_are_apart_and_another_process_sees_the_same() {
 
     let other = Peers::of_zone(&zone, "first").unwrap();
     assert_eq!(connections(&other), [1, 0]);
-    let added = other.add(config(9, |c| c.is_dynamic = true)).unwrap();
+    let added = other
+        .add(config(9, |c| c.found_by = Some("name".into())))
+        .unwrap();
     assert_eq!(first.list()[2].id, added);
     first.remove(added);
     assert_eq!(other.list().len(), 2);
@@ -308,8 +310,8 @@ fn connections_of_the_dead_are_given_back() {
 fn a_reload_keeps_what_is_known_of_peers_that_stay() {
     let old_zone = zone();
     let mut configs = weighing(&[1, 1]);
-    configs.push(config(3, |c| c.is_dynamic = true));
-    configs.push(config(4, |c| c.is_dynamic = true));
+    configs.push(config(3, |c| c.found_by = Some("name".into())));
+    configs.push(config(4, |c| c.found_by = Some("name".into())));
     let old = Peers::shared(&old_zone, "u", configs, None).unwrap();
     let [a, b, c, _] = old.list().try_into().unwrap();
     old.set_health(b.id, Health::Unhealthy);

@@ -33,6 +33,22 @@ pub struct Found<T> {
     pub items: Vec<T>,
     /// When to ask again, in the worker's milliseconds.
     pub valid_until: Millis,
+    /// Whether they are the last ones that were found, since no server answers now.
+    pub is_stale: bool,
+}
+
+impl<T> Found<T> {
+    /// The same for who can do without the last ones.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::TimedOut`] where no server answered.
+    pub fn if_fresh(self) -> Result<Self, Failure> {
+        if self.is_stale {
+            return Err(Failure::TimedOut);
+        }
+        Ok(self)
+    }
 }
 
 /// An answer as it is remembered; empty where there is nothing.
@@ -66,6 +82,7 @@ impl<T: Clone> Known<T> {
         Ok(Found {
             items,
             valid_until: self.valid_until,
+            is_stale: false,
         })
     }
 }
@@ -154,7 +171,11 @@ impl<T: Clone> Lookups<T> {
         let known = self.known.borrow();
         let known = known.get(name)?;
         let is_usable = known.usable_until > now;
-        is_usable.then(|| known.found(0).ok()).flatten()
+        let found = is_usable.then(|| known.found(0).ok()).flatten()?;
+        Some(Found {
+            is_stale: true,
+            ..found
+        })
     }
 
     /// Remembers what came of asking.

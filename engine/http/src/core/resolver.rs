@@ -6,7 +6,7 @@ use engine::resolver::{Config, Resolver};
 use engine::{Arity, Contexts, Directive, Setting, Slot, inherit_fields};
 use std::rc::Rc;
 
-/// Settings of a location for looking names up.
+/// Settings of a location, or of a group of servers, for looking names up.
 #[derive(Clone)]
 pub struct Resolving {
     /// The name servers, with what is known from them.
@@ -26,12 +26,15 @@ impl Default for Resolving {
 
 inherit_fields!(Resolving { resolver, timeout });
 
+/// Where names are looked up: a group of servers may have name servers of its own.
+const CONTEXTS: Contexts = Contexts::ALL.with(Contexts::UPSTREAM);
+
 const DIRECTIVES: &[Directive<Resolving>] = &[
-    custom("resolver", Contexts::ALL, Arity::SOME, |s, line| {
+    custom("resolver", CONTEXTS, Arity::SOME, |s, line| {
         let config = Config::read(line)?;
         set_once(&mut s.resolver, Some(Resolver::new(config)))
     }),
-    millis("resolver_timeout", Contexts::ALL, |s| &mut s.timeout),
+    millis("resolver_timeout", CONTEXTS, |s| &mut s.timeout),
 ];
 
 /// Settings for looking names up.

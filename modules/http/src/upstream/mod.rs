@@ -10,6 +10,7 @@ mod balancers;
 mod crc32;
 mod hash;
 mod keepalive;
+mod resolve;
 mod retry_budget;
 mod server;
 mod zone;
@@ -29,6 +30,7 @@ use http::config::finish::Finishing;
 use http::gateway::{KeepAlive, Upstream, Upstreams};
 use http::worker::HttpWorker;
 use http::{Generation, Module};
+use resolve::Named;
 use std::rc::Rc;
 
 /// The blocks read so far.
@@ -44,6 +46,8 @@ struct Block {
     level: Option<u32>,
     position: Position,
     peers: Vec<PeerConfig>,
+    /// Servers that are looked up while the server works.
+    named: Vec<Named>,
     /// How often `server` was said, whatever came of it.
     servers: usize,
     balancer: Option<Box<dyn Balancer>>,
@@ -53,6 +57,14 @@ struct Block {
     retries: Setting<Option<RetryRules>>,
     /// The zone that workers share it in.
     zone: Option<String>,
+}
+
+impl Block {
+    /// What is said about each server, found already or not.
+    fn configs(&self) -> impl Iterator<Item = &PeerConfig> {
+        let named = self.named.iter().map(Named::shape);
+        self.peers.iter().chain(named)
+    }
 }
 
 /// Nothing is kept at levels: a block's directives add to its [`Block`].
@@ -83,7 +95,7 @@ static GROUPS: Slot<Groups> = Slot::main(&[]);
 /// Groups of servers.
 pub(crate) static MODULE: Module = Module {
     name: "upstream_blocks",
-    settings: &[&SETTINGS, &GROUPS],
+    settings: &[&SETTINGS, &GROUPS, &resolve::WATCHES],
     finish: Some(finish),
     start_worker: Some(start_worker),
     ..Module::EMPTY
@@ -106,6 +118,7 @@ fn open(line: &mut Line<'_>) -> Result<(), Refused> {
         level: None,
         position,
         peers: Vec::new(),
+        named: Vec::new(),
         servers: 0,
         balancer: None,
         admits_backup: true,
@@ -139,7 +152,7 @@ fn choose(
     let block = current(line.loading, level)?;
     let is_redefined = block.balancer.replace(balancer).is_some();
     block.admits_backup = admits_backup;
-    let has_backup = block.peers.iter().any(|peer| peer.is_backup);
+    let has_backup = block.configs().any(|peer| peer.is_backup);
     if is_redefined {
         line.warn("load balancing method redefined");
     }
@@ -156,7 +169,7 @@ fn finish(finishing: &mut Finishing<'_>) -> Result<(), Refused> {
     let blocks: Blocks = finishing.loading.take_shared();
     for mut block in blocks.all {
         let refuse = |message: &str| conf::Error::emerg(block.position, message);
-        if !block.peers.is_empty() && block.peers.iter().all(|peer| peer.is_backup) {
+        if block.configs().next().is_some() && block.configs().all(|peer| peer.is_backup) {
             let error = refuse(&format!("no servers in upstream \"{}\"", block.name));
             finishing.loading.errors.push(error);
         }
@@ -176,6 +189,12 @@ fn finish(finishing: &mut Finishing<'_>) -> Result<(), Refused> {
             block.keep_alive,
             *block.retries,
         );
+        if let (Some(level), false) = (block.level, block.named.is_empty())
+            && let Err(refused) = resolve::watch(finishing, level, &upstream, block.named)
+        {
+            let error = conf::Error::emerg(block.position, refused.message());
+            finishing.loading.errors.push(error);
+        }
         if let Some(groups) = GROUPS.edit(&mut finishing.arena.main) {
             groups.all.edit().push(Rc::clone(&upstream));
         }
@@ -197,6 +216,7 @@ fn start_worker(worker: &Rc<HttpWorker>) {
             .peers
             .bury(|pid| pid != own && sys::process::is_alive(pid));
     }
+    resolve::start_worker(worker);
 }
 
 #[cfg(test)]
@@ -255,5 +275,48 @@ mod tests {
             "server { hash $host; }",
             "\"hash\" directive is not allowed here",
         );
+    }
+
+    #[test]
+    fn servers_to_be_looked_up() {
+        let upstream = |lines: &str| format!("upstream u {{ {lines} }}");
+        let good = "resolver 127.0.0.1; resolver_timeout 5s; zone u 64k;";
+        let check_server = |server: &str, expected: &str| {
+            check(&upstream(&format!("{good} server {server};")), expected);
+        };
+        check_server("a.test resolve", "");
+        check_server("a.test:8080 resolve weight=2", "");
+        check_server("127.0.0.1:1 resolve", "");
+        check_server("unix:/tmp/a resolve", "");
+        check_server("a.test service=http resolve", "");
+        check_server(
+            "a.test service=http",
+            "service upstream \"a.test\" requires \"resolve\" parameter",
+        );
+        check_server("a.test service= resolve", "service is empty");
+        check_server(
+            "a.test:1 service=http resolve",
+            "service upstream \"a.test:1\" may not have port",
+        );
+        check_server(
+            "127.0.0.1 service=http resolve",
+            "service upstream \"127.0.0.1\" requires domain name",
+        );
+        check_server("a.test:x resolve", "invalid port in upstream \"a.test:x\"");
+        check_server("a.test resolve backup", "no servers in upstream \"u\"");
+        check(
+            &upstream("ip_hash; zone u 64k; server a.test resolve backup;"),
+            "balancing method does not support parameter \"backup\"",
+        );
+        check(
+            &upstream("resolver 127.0.0.1; server a.test resolve;"),
+            "resolving names at run time requires upstream \"u\" to be in shared memory",
+        );
+        let without = upstream("zone u 64k; server a.test resolve;");
+        check(
+            &without,
+            "no resolver defined to resolve names at run time in upstream \"u\"",
+        );
+        check(&format!("{without} resolver 127.0.0.1;"), "");
     }
 }

@@ -1,10 +1,13 @@
 //! `server address [parameters]` in an `upstream` block.
 
 use super::current;
+use super::resolve::{self, Named};
 use engine::directive::lossy;
 use engine::peer::PeerConfig;
 use engine::{Line, Refused};
 use http::gateway::upstream::addresses_of;
+use std::cell::RefCell;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 /// Port of a server that names none.
@@ -16,8 +19,11 @@ pub(super) fn read(line: &mut Line<'_>) -> Result<(), Refused> {
     current(line.loading, level)?.servers += 1;
     let text = lossy(line.arg(0));
     let mut shape = PeerConfig::new(engine::address::Address::Unix(Default::default()));
+    let mut lookup = Lookup::default();
     for index in 1..line.args().len() {
-        read_parameter(&mut shape, line, index)?;
+        if !lookup.read(line.arg(index))? {
+            read_parameter(&mut shape, line, index)?;
+        }
     }
     let block = current(line.loading, level)?;
     if shape.is_backup && !block.admits_backup {
@@ -25,17 +31,78 @@ pub(super) fn read(line: &mut Line<'_>) -> Result<(), Refused> {
             "balancing method does not support parameter \"backup\"",
         ));
     }
+    let server: Rc<str> = text.as_str().into();
+    shape.server = Rc::clone(&server);
+    if let Some(named) = lookup.named(&text, &shape)? {
+        block.named.push(named);
+        return Ok(());
+    }
     let addresses = addresses_of(&text, DEFAULT_PORT, engine::address::resolve);
-    let server: Rc<str> = text.into();
     for address in addresses.map_err(Refused::new)? {
         block.peers.push(PeerConfig {
             name: address.to_string().into(),
-            server: Rc::clone(&server),
             address,
             ..shape.clone()
         });
     }
     Ok(())
+}
+
+/// What the line says about looking its name up while the server works.
+#[derive(Default)]
+struct Lookup {
+    is_wanted: bool,
+    service: Option<String>,
+}
+
+impl Lookup {
+    /// Reads `word` if it is about this.
+    fn read(&mut self, word: &[u8]) -> Result<bool, Refused> {
+        if word == b"resolve" {
+            self.is_wanted = true;
+        } else if let Some(name) = word.strip_prefix(b"service=") {
+            self.service = Some(resolve::read_service(name)?);
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// What is to be looked up; `None` where there is nothing to look up.
+    fn named(self, text: &str, shape: &PeerConfig) -> Result<Option<Named>, Refused> {
+        let refuse = |why: &str| Err(Refused::new(format!("service upstream \"{text}\" {why}")));
+        if !self.is_wanted {
+            return match self.service {
+                Some(_) => refuse("requires \"resolve\" parameter"),
+                None => Ok(None),
+            };
+        }
+        // An address needs no looking up, and what is neither is refused as ever.
+        let name = RefCell::new(None);
+        let read = addresses_of(text, DEFAULT_PORT, |host| match host.parse::<IpAddr>() {
+            Ok(ip) => Some(vec![ip]),
+            Err(_) => {
+                name.replace(Some(host.to_owned()));
+                Some(vec![Ipv4Addr::UNSPECIFIED.into()])
+            }
+        });
+        let addresses = read.map_err(Refused::new)?;
+        let Some(host) = name.take() else {
+            return match self.service {
+                Some(_) => refuse("requires domain name"),
+                None => Ok(None),
+            };
+        };
+        if self.service.is_some() && host != text {
+            return refuse("may not have port");
+        }
+        let port = addresses.first().and_then(|address| address.peer().port());
+        Ok(Some(Named::new(
+            (text, &host, port.unwrap_or(DEFAULT_PORT)),
+            self.service,
+            shape.clone(),
+        )))
+    }
 }
 
 fn read_parameter(shape: &mut PeerConfig, line: &Line<'_>, index: usize) -> Result<(), Refused> {
@@ -64,12 +131,6 @@ fn read_parameter(shape: &mut PeerConfig, line: &Line<'_>, index: usize) -> Resu
         }
         b"backup" if word == name => shape.is_backup = true,
         b"down" if word == name => shape.is_down = true,
-        b"resolve" if word == name => {
-            return Err(Refused::new(
-                "parameter \"resolve\" is not supported: names are resolved when the \
-                 configuration is loaded",
-            ));
-        }
         _ => return Err(invalid()),
     }
     Ok(())

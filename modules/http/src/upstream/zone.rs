@@ -6,7 +6,7 @@
 //!
 //! Source: nginx documentation, ngx_http_upstream_module.
 
-use super::{Block, Nothing, current};
+use super::{Block, Nothing, current, resolve};
 use crate::limits;
 use engine::directive::{custom, lossy};
 use engine::peer::{Earlier, PeerConfig, Peers};
@@ -77,6 +77,12 @@ pub(super) fn peers(
     configs: Vec<PeerConfig>,
 ) -> Result<Peers, Refused> {
     let Some(name) = &block.zone else {
+        if !block.named.is_empty() {
+            return Err(Refused::new(format!(
+                "resolving names at run time requires upstream \"{}\" to be in shared memory",
+                block.name
+            )));
+        }
         return Ok(Peers::new(configs));
     };
     let zones = limits::zones(loading);
@@ -84,10 +90,8 @@ pub(super) fn peers(
     let zone =
         zone.ok_or_else(|| Refused::new(format!("zero size shared memory zone \"{name}\"")))?;
     let previous = zones.previous(name, KIND);
-    let earlier = previous.as_ref().map(|zone| Earlier {
-        zone,
-        keep: &|_| None,
-    });
+    let keep = |old: &PeerConfig| resolve::keep(&block.named, old);
+    let earlier = previous.as_ref().map(|zone| Earlier { zone, keep: &keep });
     Peers::shared(&zone, &block.name, configs, earlier).map_err(|full| {
         let group = &block.name;
         Refused::new(format!("{full} \"{name}\" for upstream \"{group}\""))

@@ -10,6 +10,7 @@ use std::time::Duration;
 pub(crate) const A: u8 = 1;
 pub(crate) const CNAME: u8 = 5;
 pub(crate) const AAAA: u8 = 28;
+pub(crate) const SRV: u8 = 33;
 
 /// A question, as it came.
 pub(crate) struct Question<'q> {

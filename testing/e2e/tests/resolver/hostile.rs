@@ -14,7 +14,7 @@ fn right(question: &Question<'_>) {
 }
 
 /// Answers that are almost right, of every kind.
-fn forge(question: &Question<'_>, count: usize) {
+pub(crate) fn forge(question: &Question<'_>, count: usize) {
     for index in 0..count {
         let mut forged = question.reply(0, 60, BAD);
         match index % 5 {

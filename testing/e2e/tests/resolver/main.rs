@@ -2,6 +2,7 @@
 
 mod dns;
 mod dnsmasq;
+mod groups;
 mod hostile;
 
 use dns::{A, AAAA, CNAME, Dns, Question};
