@@ -9,12 +9,12 @@ use crate::slots::{Class, Flags, Token, Waiting, Wake};
 use crate::stream::Stream;
 use crate::table::{Key, Table};
 use crate::worker::Worker;
+use poller::Interest;
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
-use sys::epoll::Interest;
 use sys::socket::{Listener, PeerAddr};
 
 /// A connection that a client opened. Its class is [`Class::Header`] until it is set.
@@ -137,7 +137,7 @@ impl Worker {
         });
         let token = Token::listener(key).into();
         if !self.acceptor.is_quiet()
-            && let Err(error) = self.epoll.add(listener.as_fd(), interest, token)
+            && let Err(error) = self.poller.add(listener.as_fd(), interest, token)
         {
             self.acceptor.listening.borrow_mut().remove(key);
             return Err(error);
@@ -150,7 +150,7 @@ impl Worker {
         let listening = self.acceptor.listening.borrow_mut().remove(id.0);
         if let Some(listening) = listening {
             // Other processes may hold the same socket open, which keeps it in our set.
-            let _ = self.epoll.remove(listening.listener.as_fd());
+            let _ = self.poller.remove(listening.listener.as_fd());
         }
     }
 
@@ -180,7 +180,7 @@ impl Worker {
         for key in listening.keys() {
             if let Some(entry) = listening.get(key) {
                 // Not being there already is as good.
-                let _ = self.epoll.remove(entry.listener.as_fd());
+                let _ = self.poller.remove(entry.listener.as_fd());
             }
         }
     }
@@ -191,8 +191,11 @@ impl Worker {
             if let Some(entry) = listening.get(key) {
                 let token = Token::listener(key).into();
                 let fd = entry.listener.as_fd();
-                if let Err(error) = self.epoll.add(fd, entry.interest, token) {
-                    self.report(Level::Alert, &format!("epoll_ctl() failed ({error})"));
+                if let Err(error) = self.poller.add(fd, entry.interest, token) {
+                    self.report(
+                        Level::Alert,
+                        &format!("{}() failed ({error})", poller::CHANGE),
+                    );
                 }
             }
         }

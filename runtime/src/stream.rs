@@ -3,13 +3,13 @@
 use crate::clock::Millis;
 use crate::slots::{Class, Flags, Parked, Waiting};
 use crate::worker::Worker;
+use poller::Interest;
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use sys::epoll::Interest;
 use sys::socket::{self, Address, Kind, PeerAddr};
 
 /// A connection was given up for a new one. Inside an [`io::Error`] of the kind
@@ -343,8 +343,8 @@ impl Stream {
         if slot.flags.has(Flags::REGISTERED) {
             return Ok(());
         }
-        let epoll = &self.worker.epoll;
-        epoll.add(self.fd.as_fd(), Interest::CONNECTION, token.into())?;
+        let poller = &self.worker.poller;
+        poller.add(self.fd.as_fd(), Interest::CONNECTION, token.into())?;
         slot.flags.add(Flags::REGISTERED);
         Ok(())
     }

@@ -5,9 +5,9 @@ use crate::log::{self, Level};
 use crate::slots::{Token, TokenKind, Waiting, Wake};
 use crate::table::Key;
 use crate::worker::Worker;
+use poller::Event;
 use std::rc::Rc;
 use std::task::Poll;
-use sys::epoll::Event;
 
 impl Worker {
     /// One turn: waits for events until the next timer, at most `max_wait` milliseconds, and
@@ -17,8 +17,11 @@ impl Worker {
         self.wakes.enter();
         let wait = self.time_to_wait(max_wait);
         let mut events = self.events.borrow_mut();
-        if let Err(error) = self.epoll.wait(&mut events, wait) {
-            self.report(Level::Alert, &format!("epoll_wait() failed ({error})"));
+        if let Err(error) = self.poller.wait(&mut events, wait) {
+            self.report(
+                Level::Alert,
+                &format!("{}() failed ({error})", poller::WAIT),
+            );
         }
         self.clock.tick();
         self.beat();

@@ -4,10 +4,10 @@
 use crate::slots::Token;
 use crate::table::{Key, Table};
 use crate::worker::Worker;
+use poller::Interest;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
-use sys::epoll::Interest;
 
 /// Name of a watched descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,10 @@ impl Worker {
             on_readable,
         });
         let token = Token::watch(key);
-        match self.epoll.add(fd.as_fd(), Interest::READABLE, token.into()) {
+        match self
+            .poller
+            .add(fd.as_fd(), Interest::READABLE, token.into())
+        {
             Ok(()) => Ok(WatchId(key)),
             Err(error) => {
                 self.watches.borrow_mut().remove(key);
@@ -52,7 +55,7 @@ impl Worker {
         let watched = self.watches.borrow_mut().remove(id.0);
         if let Some(watched) = watched {
             // It may stay open elsewhere, so that closing our share would not take it out.
-            let _ = self.epoll.remove(watched.fd.as_fd());
+            let _ = self.poller.remove(watched.fd.as_fd());
         }
     }
 

@@ -7,13 +7,13 @@ use crate::slots::{ConnectionCounts, Slots, Token};
 use crate::tasks::Tasks;
 use crate::timers::{Elapsed, Sleep, Sleeps, race};
 use crate::watch::Watches;
+use poller::{Events, Interest, Poller};
 use std::cell::{Cell, Ref, RefCell};
 use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
 use std::task::Waker;
-use sys::epoll::{Epoll, Events, Interest};
 use sys::waker::WakeQueue;
 
 /// Events taken from the kernel in one turn. Source: nginx's `epoll_events`.
@@ -54,7 +54,7 @@ pub(crate) struct Hooks {
 pub struct Worker {
     this: Weak<Self>,
     pub(crate) limits: WorkerLimits,
-    pub(crate) epoll: Epoll,
+    pub(crate) poller: Poller,
     pub(crate) slots: RefCell<Slots>,
     /// Parked connections that have something to be told already.
     pub(crate) deferred: RefCell<Vec<Token>>,
@@ -83,9 +83,9 @@ impl Worker {
     ///
     /// The system's, when descriptors have run out.
     pub fn new(limits: WorkerLimits) -> io::Result<Rc<Self>> {
-        let epoll = Epoll::new()?;
+        let poller = Poller::new()?;
         let wakes = WakeQueue::new()?;
-        epoll.add(
+        poller.add(
             wakes.signal(),
             Interest::READABLE,
             Token::REMOTE_WAKES.into(),
@@ -93,7 +93,7 @@ impl Worker {
         let worker = Rc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             limits,
-            epoll,
+            poller,
             slots: RefCell::new(Slots::new(limits.connections)),
             deferred: RefCell::default(),
             turn_waiters: RefCell::default(),

@@ -183,7 +183,7 @@ fn greet(running: &Running) {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let (soft, hard) = process::open_files_limits().unwrap_or_default();
     for text in [
-        "using the \"epoll\" event method".to_owned(),
+        format!("using the \"{}\" event method", poller::METHOD),
         identity::name_and_version(),
         identity::built_by(),
         format!("OS: Linux {}", kernel.trim_end()),

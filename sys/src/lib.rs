@@ -4,7 +4,6 @@ pub mod aligned;
 pub mod allocator;
 pub mod clock;
 pub mod crypt;
-pub mod epoll;
 pub mod errno;
 pub mod file;
 pub mod host;

@@ -8,6 +8,7 @@ mod ci;
 mod conformance;
 mod manifest;
 mod parity;
+mod pollers;
 mod server_binary;
 mod source;
 mod test;

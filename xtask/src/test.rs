@@ -7,10 +7,9 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::Outcome;
 use crate::arguments::Arguments;
 use crate::server_binary::{cargo, repository, run as run_command};
-use crate::tidy;
+use crate::{Outcome, pollers, tidy};
 
 /// Programs and files that end-to-end tests use where they are installed, and their Debian
 /// packages.
@@ -59,6 +58,7 @@ struct Totals {
 pub(crate) fn run(arguments: &mut Arguments) -> Outcome {
     if arguments.flag("--install") || env::var_os("CI").is_some() {
         install_missing();
+        pollers::install_missing();
     }
     let mut failed_steps = Vec::new();
     for (name, words) in [
@@ -83,6 +83,14 @@ pub(crate) fn run(arguments: &mut Arguments) -> Outcome {
     println!("== tests");
     let (mut totals, is_success) = run_tests()?;
     count_skipped(&mut totals);
+    println!("== pollers of other systems");
+    match pollers::check() {
+        Ok(checks) => totals.count(&checks),
+        Err(sentence) => {
+            println!("{sentence}");
+            failed_steps.push("pollers");
+        }
+    }
     // Tests that do not compile fail in no other way.
     if !is_success && totals.failed == 0 {
         failed_steps.push("tests");
@@ -199,6 +207,17 @@ impl Totals {
             }
         }
         true
+    }
+}
+
+impl Totals {
+    /// Adds checks that are no tests of cargo's, and prints why some were skipped.
+    fn count(&mut self, checks: &pollers::Outcome) {
+        self.passed += checks.passed;
+        self.skipped += checks.skipped.len();
+        for reason in &checks.skipped {
+            println!("skipped: {reason}");
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Class, ConnectionCounts, Waiting, Wake};
 use crate::clock::Millis;
 use crate::table::Key;
 use crate::timers::TimerHeap;
-use sys::epoll::Event;
+use poller::Event;
 
 /// What is known of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

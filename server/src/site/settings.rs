@@ -364,12 +364,15 @@ fn read_thread_pool(settings: &mut Main, line: &mut Line<'_>) -> Result<(), Refu
     Ok(())
 }
 
-/// `use epoll`: the one method of this system.
+/// `use epoll`: the one method that this system has.
 fn read_use(settings: &mut Events, line: &mut Line<'_>) -> Result<(), Refused> {
     match line.arg(0) {
-        b"epoll" => set_once(&mut settings.method, 0),
+        word if word == poller::METHOD.as_bytes() => set_once(&mut settings.method, 0),
         b"select" | b"poll" => {
-            line.warn("this event method is not built in, epoll is used instead");
+            let method = poller::METHOD;
+            line.warn(format!(
+                "this event method is not built in, {method} is used instead"
+            ));
             set_once(&mut settings.method, 0)
         }
         word => {

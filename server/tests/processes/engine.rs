@@ -11,8 +11,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use conf::{Directive, Error, Tree};
+use poller::{Events, Interest, Poller};
 use runtime::log::{Format, Level, LogFile, LogOptions, LogSink, Logger};
-use sys::epoll::{Epoll, Events, Interest};
 use sys::socket::{self, Address, ListenOptions};
 use tidegate::{
     Account, Command, Configuration, Engine, ListenerSpec, LoadRequest, ProcessPlan, Purpose,
@@ -182,7 +182,7 @@ impl Configuration for Loaded {
         Worker {
             loaded: self,
             context,
-            epoll: Epoll::new().unwrap(),
+            poller: Poller::new().unwrap(),
             connections: BTreeMap::new(),
             next: FIRST_CONNECTION,
             is_leaving: false,
@@ -198,7 +198,7 @@ const FIRST_CONNECTION: u64 = 1000;
 struct Worker<'a> {
     loaded: &'a Loaded,
     context: WorkerContext,
-    epoll: Epoll,
+    poller: Poller,
     connections: BTreeMap<u64, OwnedFd>,
     next: u64,
     is_leaving: bool,
@@ -206,12 +206,12 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     fn run(&mut self) {
-        self.epoll
+        self.poller
             .add(self.context.commands(), Interest::READABLE, COMMANDS)
             .unwrap();
         for listener in &self.context.listeners {
             let token = 1 + u64::try_from(listener.index).unwrap();
-            self.epoll
+            self.poller
                 .add(listener.listener.as_fd(), Interest::READABLE, token)
                 .unwrap();
         }
@@ -221,7 +221,7 @@ impl Worker<'_> {
         let mut events = Events::with_capacity(64);
         while !self.is_leaving || !self.connections.is_empty() {
             self.context.beat();
-            self.epoll.wait(&mut events, wait).unwrap();
+            self.poller.wait(&mut events, wait).unwrap();
             let tokens: Vec<u64> = events.iter().map(|event| event.token()).collect();
             for token in tokens {
                 match token {
@@ -247,7 +247,7 @@ impl Worker<'_> {
                 Command::Quit => {
                     self.context.show_shutting_down();
                     for listener in self.context.listeners.drain(..) {
-                        self.epoll.remove(listener.listener.as_fd()).unwrap();
+                        self.poller.remove(listener.listener.as_fd()).unwrap();
                     }
                     self.is_leaving = true;
                 }
@@ -272,7 +272,7 @@ impl Worker<'_> {
             .write_all(greeting.as_bytes())
             .unwrap();
         self.next += 1;
-        self.epoll
+        self.poller
             .add(connection.as_fd(), Interest::READABLE, self.next)
             .unwrap();
         self.connections.insert(self.next, connection);

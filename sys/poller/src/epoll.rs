@@ -1,7 +1,14 @@
-//! epoll behind safe functions: one set of descriptors, each with a token of the caller's.
+//! Over epoll, on Linux.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// The name by which `use` in a configuration knows it.
+pub const METHOD: &str = "epoll";
+/// The system call behind [`Poller::wait`], for logs.
+pub const WAIT: &str = "epoll_wait";
+/// The system call behind [`Poller::add`], for logs.
+pub const CHANGE: &str = "epoll_ctl";
 
 /// What to be told about a descriptor, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +31,7 @@ pub struct Event(libc::epoll_event);
 
 #[expect(clippy::cast_sign_loss, reason = "the kernel's flags are a bit set")]
 impl Event {
-    /// The token given to [`Epoll::add`].
+    /// The token given to [`Poller::add`].
     pub fn token(self) -> u64 {
         self.0.u64
     }
@@ -54,7 +61,7 @@ impl Event {
     }
 }
 
-/// Room for the events of one call to [`Epoll::wait`].
+/// Room for the events of one call to [`Poller::wait`].
 pub struct Events {
     buffer: Vec<libc::epoll_event>,
     count: usize,
@@ -87,11 +94,11 @@ impl Events {
 
 /// A set of descriptors to wait for.
 #[derive(Debug)]
-pub struct Epoll {
+pub struct Poller {
     fd: OwnedFd,
 }
 
-impl Epoll {
+impl Poller {
     /// An empty set.
     ///
     /// # Errors
@@ -185,47 +192,8 @@ impl Epoll {
     }
 }
 
-impl AsFd for Epoll {
+impl AsFd for Poller {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::{Read, Write};
-    use std::os::unix::net::UnixStream;
-
-    #[test]
-    fn edge_triggered_once_for_each_change() {
-        let epoll = Epoll::new().unwrap();
-        let mut events = Events::with_capacity(8);
-        let (mut near, mut far) = UnixStream::pair().unwrap();
-        epoll.add(near.as_fd(), Interest::CONNECTION, 7).unwrap();
-        epoll.wait(&mut events, Some(1000)).unwrap();
-        assert_eq!(events.len(), 1, "writable from the start");
-
-        far.write_all(b"x").unwrap();
-        epoll.wait(&mut events, Some(1000)).unwrap();
-        let event = events.iter().next().unwrap();
-        assert_eq!(event.token(), 7);
-        assert!(event.is_readable() && !event.is_peer_closed());
-
-        epoll.wait(&mut events, Some(0)).unwrap();
-        assert!(events.is_empty(), "nothing changed since");
-
-        near.read_exact(&mut [0]).unwrap();
-        drop(far);
-        epoll.wait(&mut events, Some(1000)).unwrap();
-        assert!(events.iter().next().unwrap().is_peer_closed());
-    }
-
-    #[test]
-    fn a_wait_without_events_times_out() {
-        let epoll = Epoll::new().unwrap();
-        let mut events = Events::with_capacity(1);
-        epoll.wait(&mut events, Some(5)).unwrap();
-        assert!(events.is_empty());
     }
 }

@@ -1,0 +1,118 @@
+//! Waiting for many descriptors at once: one set of them, each with a token of the caller's.
+//!
+//! Two systems can do it, behind the same types: epoll on Linux, kqueue on the BSDs and macOS. The
+//! choice is made when the program is compiled, so that the seam costs nothing. What keeps it
+//! honest, in `cargo xtask test`: this crate is linted for FreeBSD and macOS, and its tests run over
+//! both methods on Linux, kqueue's being libkqueue's, with `--cfg tidegate_kqueue`.
+//!
+//! It is a crate of its own because it alone of all that makes system calls compiles elsewhere than
+//! on Linux so far.
+
+#[cfg(all(target_os = "linux", not(tidegate_kqueue)))]
+mod epoll;
+#[cfg(not(all(target_os = "linux", not(tidegate_kqueue))))]
+mod kqueue;
+
+#[cfg(all(target_os = "linux", not(tidegate_kqueue)))]
+pub use epoll::{CHANGE, Event, Events, Interest, METHOD, Poller, WAIT};
+#[cfg(not(all(target_os = "linux", not(tidegate_kqueue))))]
+pub use kqueue::{CHANGE, Event, Events, Interest, METHOD, Poller, WAIT};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    /// What is said of `token` by the next events; readable, writable, closed.
+    fn next(poller: &Poller, token: u64) -> (bool, bool, bool) {
+        let mut events = Events::with_capacity(8);
+        poller.wait(&mut events, Some(1000)).unwrap();
+        events.iter().filter(|event| event.token() == token).fold(
+            (false, false, false),
+            |said, event| {
+                (
+                    said.0 | event.is_readable(),
+                    said.1 | event.is_writable(),
+                    said.2 | event.is_peer_closed(),
+                )
+            },
+        )
+    }
+
+    #[track_caller]
+    fn assert_quiet(poller: &Poller) {
+        let mut events = Events::with_capacity(8);
+        poller.wait(&mut events, Some(0)).unwrap();
+        assert!(events.is_empty(), "nothing changed since");
+    }
+
+    #[test]
+    fn edge_triggered_once_for_each_change() {
+        let poller = Poller::new().unwrap();
+        let (mut near, mut far) = UnixStream::pair().unwrap();
+        poller.add(near.as_fd(), Interest::CONNECTION, 7).unwrap();
+        assert_eq!(next(&poller, 7), (false, true, false), "from the start");
+        assert_quiet(&poller);
+
+        far.write_all(b"x").unwrap();
+        let (readable, _, closed) = next(&poller, 7);
+        assert!(readable && !closed);
+        assert_quiet(&poller);
+
+        near.read_exact(&mut [0]).unwrap();
+        drop(far);
+        assert!(next(&poller, 7).2);
+    }
+
+    #[test]
+    fn level_triggered_until_it_was_read() {
+        let poller = Poller::new().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        poller
+            .add(listener.as_fd(), Interest::READABLE_EXCLUSIVE, u64::MAX)
+            .unwrap();
+        assert_quiet(&poller);
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        for _ in 0..2 {
+            assert_eq!(next(&poller, u64::MAX), (true, false, false));
+        }
+        listener.accept().unwrap();
+        assert_quiet(&poller);
+    }
+
+    #[test]
+    fn an_end_of_our_own_is_not_the_peers() {
+        let poller = Poller::new().unwrap();
+        let (near, far) = UnixStream::pair().unwrap();
+        poller.add(near.as_fd(), Interest::CONNECTION, 1).unwrap();
+        assert!(next(&poller, 1).1);
+        near.shutdown(Shutdown::Write).unwrap();
+        let mut events = Events::with_capacity(8);
+        poller.wait(&mut events, Some(0)).unwrap();
+        assert!(events.iter().all(|event| !event.is_peer_closed()));
+        far.shutdown(Shutdown::Write).unwrap();
+        assert!(next(&poller, 1).2);
+    }
+
+    #[test]
+    fn what_was_removed_is_not_told_of() {
+        let poller = Poller::new().unwrap();
+        let (near, mut far) = UnixStream::pair().unwrap();
+        poller.add(near.as_fd(), Interest::READABLE, 1).unwrap();
+        far.write_all(b"x").unwrap();
+        poller.remove(near.as_fd()).unwrap();
+        assert_quiet(&poller);
+        assert!(poller.remove(near.as_fd()).is_err(), "it is not there");
+    }
+
+    #[test]
+    fn a_wait_without_events_times_out() {
+        let poller = Poller::new().unwrap();
+        let mut events = Events::with_capacity(1);
+        poller.wait(&mut events, Some(5)).unwrap();
+        assert!(events.is_empty());
+    }
+}
