@@ -64,12 +64,15 @@ pub async fn send(request: &mut Request, response: Response) -> Result<(), Error
     if sent.is_ok() && framing == BodyFraming::Chunked {
         sender.end_chunks(complete_trailers(request, &mut body));
     }
-    request.sent.bytes = sender.written + sender.out.len() as u64;
-    request.sent.is_complete = sent.is_ok();
     let mut out = std::mem::take(&mut sender.out);
     if sent.is_err() {
         out.clear();
     }
+    // Earlier responses may still be in front of this one.
+    request.sent.bytes = sender.written + out.len().saturating_sub(sender.held) as u64;
+    // As nginx counts: the lines around chunks too.
+    request.sent.body_bytes = request.sent.bytes.saturating_sub(request.sent.header_bytes);
+    request.sent.is_complete = sent.is_ok();
     if out.is_empty() {
         request.connection.http.give_buffer(out);
     } else {
