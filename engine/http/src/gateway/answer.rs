@@ -3,10 +3,11 @@
 use super::codec::{Codec, UpstreamHead};
 use super::conversation::{Call, Claim};
 use super::exchange::Received;
+use super::failure::Doing;
 use super::head;
 use super::pool::PeerStream;
 use super::read_ahead::{self, ReadAhead};
-use super::record::{Record, records};
+use super::record::{Record, add, records};
 use super::relay::{Relay, Watched};
 use super::settings::ignore;
 use super::store;
@@ -70,6 +71,7 @@ pub(super) fn give<C: Codec>(
     // A connection that began with who its client is serves no other.
     let is_shared = *call.settings.proxy_protocol == 0;
     relay.keep_alive = head.keep_alive && is_sent && is_shared;
+    head::keep_charset(request, &call.settings, &head);
     let redirected = redirected(request, &call, &head);
     if let Some(flow) = redirected {
         if !head.has_body && input.len() == consumed {
@@ -122,7 +124,7 @@ fn body<C: Codec>(
     if let (Some(start), Some(length)) = (head.body_start, head.length)
         && length == rest as u64
     {
-        relay.record.response_length.set(length);
+        add(&relay.record.response_length, rest);
         relay.complete();
         let all = Bytes::Shared(Rc::clone(&head.bytes));
         return Ok(Body::Bytes(all.slice(start, head.bytes.len())));
@@ -152,7 +154,7 @@ fn redirected<C>(request: &mut Request, call: &Call<C>, head: &UpstreamHead) -> 
         let mut pages = RESPOND.of(&location.settings).error_pages.iter();
         if pages.any(|page| page.codes.contains(&head.status)) {
             if head.status == 401 {
-                keep_fields(request, head, &[ResponseName::WwwAuthenticate]);
+                keep_fields(request, call, head, &[ResponseName::WwwAuthenticate]);
             }
             return Some(Flow::Status(head.status));
         }
@@ -164,6 +166,7 @@ fn redirected<C>(request: &mut Request, call: &Call<C>, head: &UpstreamHead) -> 
     head::apply_limit_rate(request, &call.settings, head);
     keep_fields(
         request,
+        call,
         head,
         &[
             ResponseName::ContentType,
@@ -179,7 +182,8 @@ fn redirected<C>(request: &mut Request, call: &Call<C>, head: &UpstreamHead) -> 
     let (path, args) = redirect::split_args(&target);
     let Ok((uri, _)) = http1::uri::normalize(path, false) else {
         let shown = String::from_utf8_lossy(&target).into_owned();
-        let message = format!("unsafe URI \"{shown}\" was detected");
+        let doing = Doing::ReadingHead.text();
+        let message = format!("unsafe URI \"{shown}\" was detected {doing}");
         request.log(runtime::log::Level::Error, &message);
         return Some(Flow::Status(404));
     };
@@ -191,10 +195,23 @@ fn redirected<C>(request: &mut Request, call: &Call<C>, head: &UpstreamHead) -> 
 }
 
 /// Keeps fields of a response that is thrown away for the one that takes its place.
-fn keep_fields(request: &mut Request, head: &UpstreamHead, names: &[ResponseName]) {
+fn keep_fields<C>(
+    request: &mut Request,
+    call: &Call<C>,
+    head: &UpstreamHead,
+    names: &[ResponseName],
+) {
     for field in head.fields.iter().filter(|f| names.contains(&f.known)) {
-        let kept = (head.share(field.name), head.share(field.value));
-        request.extra_fields.push(kept);
+        let rewritten = match field.known {
+            ResponseName::AcceptRanges if *call.settings.force_ranges => continue,
+            ResponseName::SetCookie => {
+                let value = field.value.of(&head.bytes);
+                call.rewrite.cookie(request, value).map(Bytes::from)
+            }
+            _ => None,
+        };
+        let value = rewritten.unwrap_or_else(|| head.share(field.value));
+        request.extra_fields.push((head.share(field.name), value));
     }
     let disposition = b"Content-Disposition";
     for field in &head.fields {

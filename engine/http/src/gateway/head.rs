@@ -2,6 +2,7 @@
 
 use super::codec::UpstreamHead;
 use super::conversation::Call;
+use super::record::records;
 use super::settings::{Settings, ignore};
 use crate::bytes::Bytes;
 use crate::error::Error;
@@ -56,6 +57,17 @@ pub(super) fn apply_limit_rate(request: &mut Request, settings: &Settings, head:
     }
 }
 
+/// Keeps the charset that the peer asks for, be it of another response in place of this.
+pub(super) fn keep_charset(request: &mut Request, settings: &Settings, head: &UpstreamHead) {
+    if *settings.ignore_headers & ignore::CHARSET != 0 {
+        return;
+    }
+    let mut fields = head.fields.iter();
+    if let Some(field) = fields.find(|field| field.known == ResponseName::XAccelCharset) {
+        records(request).charset = Some(head.share(field.value));
+    }
+}
+
 /// Fields of which only the first counts.
 const SINGLE: [ResponseName; 8] = [
     ResponseName::ContentType,
@@ -106,15 +118,15 @@ pub(super) fn response<C>(
         }
         take(request, call, head, field, &mut out);
     }
-    if *call.settings.ignore_headers & ignore::CHARSET == 0
-        && let Some(charset) = head
-            .fields
-            .iter()
-            .find(|f| f.known == ResponseName::XAccelCharset)
+    if head.status == 304
+        && let Some(length) = head.length
     {
-        out.charset = Some(head.share(charset.value));
+        // That of the answer which the client has (RFC 9110, section 8.6).
+        out.add(&b"Content-Length"[..], length.to_string().into_bytes());
     }
-    out.expects_trailers = call.rewrite.passes_trailers(request) && head.has_body;
+    // They come after chunks alone.
+    out.expects_trailers =
+        head.has_body && head.length.is_none() && call.rewrite.passes_trailers(request);
     Ok(out)
 }
 

@@ -70,6 +70,8 @@ pub struct Records {
     pub attempts: Vec<Option<Rc<Record>>>,
     /// The head of the last response.
     pub head: Option<Box<UpstreamHead>>,
+    /// The charset that a peer asked for in `X-Accel-Charset`.
+    pub charset: Option<Bytes>,
     /// Trailers of the last response.
     pub trailers: Rc<RefCell<Vec<(Bytes, Bytes)>>>,
     /// What the log writes before the peer's name, such as `http://`.
@@ -111,6 +113,11 @@ pub(crate) fn keep(request: &Request, copy: &mut Request) {
         };
         RECORDS.set(copy, same);
     }
+}
+
+/// The charset that a peer asks for in `X-Accel-Charset`.
+pub fn charset_asked_for(request: &Request) -> Option<&Bytes> {
+    RECORDS.get(request)?.charset.as_ref()
 }
 
 /// What the error log says about the peer that `request` is sent to, if it is to one.

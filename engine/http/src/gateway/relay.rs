@@ -93,6 +93,7 @@ impl<C: Codec> Relay<C> {
 
     /// Begins with what was received together with the head.
     pub(super) fn begin(&mut self, codec: C, input: Vec<u8>, at: usize) {
+        add(&self.record.response_length, input.len() - at);
         self.codec = Some(codec);
         self.input = input;
         self.at = at;
@@ -145,7 +146,6 @@ impl<C: Codec> Relay<C> {
                 self.end();
             }
             if let Some(chunk) = chunk.filter(|chunk| !chunk.is_empty()) {
-                add(&self.record.response_length, chunk.len());
                 return Ok(Step::Chunk(Chunk::Bytes(Bytes::Owned(chunk))));
             }
             if decoded.is_done {
@@ -190,6 +190,7 @@ impl<C: Codec> Relay<C> {
                 Ok(_) => {
                     self.is_waiting = false;
                     add(&self.record.received, count);
+                    add(&self.record.response_length, count);
                     return Poll::Ready(Ok(()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

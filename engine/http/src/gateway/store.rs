@@ -5,6 +5,7 @@
 use super::settings::Settings;
 use crate::body::{Body, Chunk, Source};
 use crate::bytes::Bytes;
+use crate::connection::Connection;
 use crate::core::files::path_of;
 use crate::error::Error;
 use crate::request::Request;
@@ -12,6 +13,7 @@ use crate::response::ResponseHead;
 use engine::Template;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use sys::file::Temporary;
 
@@ -55,6 +57,7 @@ pub(super) fn keep(
     let bits = u32::try_from(*settings.store_access).unwrap_or(0o600);
     Ok(Body::from_source(Keeping {
         body,
+        connection: Rc::clone(&request.connection),
         file: Some(file),
         written: 0,
         expected: head.content_length,
@@ -67,6 +70,8 @@ pub(super) fn keep(
 /// A body that is written down on its way.
 struct Keeping {
     body: Body,
+    /// Whose log is told what fails: that is no matter of the client's.
+    connection: Rc<Connection>,
     /// `None` once it is settled what becomes of it.
     file: Option<Temporary>,
     written: u64,
@@ -96,6 +101,14 @@ impl Keeping {
         sys::file::write_all_at(file.as_fd(), bytes, self.written).map_err(failed)?;
         self.written += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Gives the file up where something failed.
+    fn unless_failed(&mut self, result: Result<(), Error>) {
+        if let Err(error) = result {
+            self.file = None;
+            self.connection.log(error.level(), &error.to_string());
+        }
     }
 
     /// Gives the complete file its name.
@@ -140,8 +153,14 @@ impl Source for Keeping {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>, Error>> {
         let polled = self.body.poll_chunk(cx);
         match &polled {
-            Poll::Ready(Ok(Some(chunk))) => self.write(chunk)?,
-            Poll::Ready(Ok(None)) => self.settle()?,
+            Poll::Ready(Ok(Some(chunk))) => {
+                let written = self.write(chunk);
+                self.unless_failed(written);
+            }
+            Poll::Ready(Ok(None)) => {
+                let settled = self.settle();
+                self.unless_failed(settled);
+            }
             Poll::Ready(Err(_)) | Poll::Pending => {}
         }
         polled

@@ -46,6 +46,11 @@ impl Charsets {
         self.names.get(index).cloned().unwrap_or_default()
     }
 
+    /// Whether the configuration names none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
     /// Whether there is any map.
     pub(super) fn has_maps(&self) -> bool {
         !self.maps.is_empty()

@@ -116,7 +116,7 @@ pub(crate) static MODULE: Module = Module {
 
 fn is_enabled(settings: &SettingsTable) -> bool {
     let settings = SETTINGS.of(settings);
-    *settings.charset != Choice::Off || settings.charsets.has_maps()
+    *settings.charset != Choice::Off || !settings.charsets.is_empty()
 }
 
 /// The charset of a main response: what is put into it must have the same.
@@ -195,6 +195,16 @@ fn destination(
     head: &ResponseHead,
 ) -> Result<Option<Charset>, Error> {
     let has_type = head.content_type.as_ref().is_some_and(|t| !t.is_empty());
+    let asked = http::gateway::record::charset_asked_for(request).filter(|name| !name.is_empty());
+    if let Some(name) = asked.filter(|_| has_type) {
+        let asked = named(settings, name.clone());
+        if asked.index.is_none() {
+            let name = engine::directive::lossy(name);
+            let message = format!("unknown charset \"{name}\" to override");
+            request.log(Level::Error, &message);
+        }
+        return Ok(asked.index.is_some().then_some(asked));
+    }
     let is_wanted = match &head.charset {
         Some(_) => *settings.override_charset,
         None => settings.types.admit(head),

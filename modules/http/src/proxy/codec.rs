@@ -18,6 +18,8 @@ pub(super) struct Http1 {
     /// Whether the response will have no body, since only its head was asked for.
     is_head: bool,
     is_chunked: bool,
+    /// Whether the request's fields say where it ends.
+    tells_end: bool,
     parser: ResponseParser,
     parsed: ResponseHead,
     body: Body,
@@ -38,6 +40,7 @@ impl Http1 {
             uri,
             is_head: false,
             is_chunked: false,
+            tells_end: true,
             parser: ResponseParser::default(),
             parsed: ResponseHead::default(),
             body: Body::Length(0),
@@ -70,7 +73,8 @@ impl Http1 {
             fields: std::mem::take(&mut self.parsed.fields),
             length: framing.length,
             has_body,
-            keep_alive: framing.keep_alive,
+            // What the server takes for the end of the request may be another place.
+            keep_alive: framing.keep_alive && self.tells_end,
             is_tunnel: self.parsed.status == 101,
         };
         Ok(HeadStep::Complete(len, Box::new(head)))
@@ -122,7 +126,7 @@ impl Codec for Http1 {
             None => body,
         };
         let fields = &settings.fields;
-        fields.write(request, &self.target.host, body, out)?;
+        self.tells_end = fields.write(request, &self.target.host, body, out)?;
         if *COMMON.of(&self.location.settings).pass_request_headers {
             fields.write_passed(request, out);
         }

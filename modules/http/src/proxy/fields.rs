@@ -52,14 +52,15 @@ impl Fields {
         fields
     }
 
-    /// Appends the fields for `request`; `host` is what the URL names.
+    /// Appends the fields for `request`; `host` is what the URL names. Gives whether they tell
+    /// where the request ends: the configuration may have them say something else.
     pub(super) fn write(
         &self,
         request: &Request,
         host: &[u8],
         body: RequestBody,
         out: &mut Vec<u8>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         match &self.host {
             None => line(b"Host", host, out)?,
             Some(template) => {
@@ -67,7 +68,7 @@ impl Fields {
                 line(b"Host", if value.is_empty() { host } else { &value }, out)?;
             }
         }
-        self.write_framing(request, body, out)?;
+        let tells_end = self.write_framing(request, body, out)?;
         for (name, template) in &self.set {
             let start = out.len();
             out.extend_from_slice(name);
@@ -81,7 +82,7 @@ impl Fields {
             check(name, &out[value..])?;
             out.extend_from_slice(b"\r\n");
         }
-        Ok(())
+        Ok(tells_end)
     }
 
     fn write_framing(
@@ -89,24 +90,30 @@ impl Fields {
         request: &Request,
         body: RequestBody,
         out: &mut Vec<u8>,
-    ) -> Result<(), Error> {
-        let own_length = self.length.as_ref().map(|template| template.eval(request));
-        let own_coding = self.coding.as_ref().map(|template| template.eval(request));
-        match (&own_length, body) {
-            (Some(value), _) if value.is_empty() => {}
-            (Some(value), _) => line(b"Content-Length", value, out)?,
-            (None, RequestBody::Length(length)) => {
-                line(b"Content-Length", length.to_string().as_bytes(), out)?;
+    ) -> Result<bool, Error> {
+        let digits;
+        let (length, coding): (&[u8], &[u8]) = match body {
+            RequestBody::None => (b"", b""),
+            RequestBody::Length(length) => {
+                digits = length.to_string();
+                (digits.as_bytes(), b"")
             }
-            (None, RequestBody::None | RequestBody::Unknown) => {}
+            RequestBody::Unknown => (b"", b"chunked"),
+        };
+        let mut tells_end = true;
+        for (name, true_value, own) in [
+            (&b"Content-Length"[..], length, &self.length),
+            (b"Transfer-Encoding", coding, &self.coding),
+        ] {
+            let own = own.as_ref().map(|template| template.eval(request));
+            let value = own.as_deref().unwrap_or(true_value);
+            // Without a body, none and a length of 0 are the same.
+            tells_end &= value == true_value || (body == RequestBody::None && value == b"0");
+            if !value.is_empty() {
+                line(name, value, out)?;
+            }
         }
-        match (&own_coding, body) {
-            (Some(value), _) if value.is_empty() => {}
-            (Some(value), _) => line(b"Transfer-Encoding", value, out)?,
-            (None, RequestBody::Unknown) => line(b"Transfer-Encoding", b"chunked", out)?,
-            (None, RequestBody::None | RequestBody::Length(_)) => {}
-        }
-        Ok(())
+        Ok(tells_end)
     }
 
     /// Appends the client's own fields, but for those that are said anew.
