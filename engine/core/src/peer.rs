@@ -127,6 +127,8 @@ pub struct Attempt {
     first_tried: Option<PeerId>,
     then_tried: Vec<PeerId>,
     wants_backup: bool,
+    /// Whether there is nobody else than peers that failed, though their checks succeed.
+    is_last_resort: bool,
     /// Now, in milliseconds of the monotonic clock.
     pub now: Millis,
     /// What a hashing balancer chooses by, of the session.

@@ -1,6 +1,6 @@
 //! A group that is held: who may be chosen, whose turn it is, and how it ended.
 
-use super::counters::{Counters, Row};
+use super::counters::{Counters, Health, Row};
 use super::peers::List;
 use super::{Attempt, Balancer, Outcome, PeerConfig, PeerId};
 use runtime::Millis;
@@ -112,7 +112,11 @@ impl<'a> Group<'a> {
         if !counters.health().is_usable() || counters.draining() != 0 {
             return false;
         }
-        self.is_single() || !peer.is_failing(attempt.now) && !attempt.has_tried(peer.id)
+        if self.is_single() {
+            return true;
+        }
+        let is_forgiven = attempt.is_last_resort && counters.health() == Health::Up;
+        (is_forgiven || !peer.is_failing(attempt.now)) && !attempt.has_tried(peer.id)
     }
 
     /// The peers that `attempt` may use now.
@@ -162,6 +166,7 @@ impl<'a> Group<'a> {
             attempt.wants_backup = chosen.is_some();
             chosen
         });
+        let chosen = chosen.or_else(|| self.last_resort(attempt));
         let peer = self.get(chosen?)?;
         attempt.set_tried(peer.id);
         let counters = peer.counters;
@@ -174,6 +179,19 @@ impl<'a> Group<'a> {
         }
         counters.set_connections(counters.connections() + 1);
         Some(peer)
+    }
+
+    /// A peer that failed too often, but whose checks succeed: better than nobody. Checks know
+    /// of a server that is back before its `fail_timeout` is over, and call it unhealthy if it
+    /// is not.
+    fn last_resort(&self, attempt: &mut Attempt) -> Option<PeerId> {
+        attempt.is_last_resort = true;
+        let chosen = [false, true].into_iter().find_map(|wants_backup| {
+            attempt.wants_backup = wants_backup;
+            self.next_in_turn(attempt, |_| true)
+        });
+        attempt.is_last_resort = false;
+        chosen
     }
 
     /// Gives a peer back that was chosen, listed or not. Tells whether it is left alone from now

@@ -109,6 +109,26 @@ fn one_request_tries_each_peer_once() {
     }
 }
 
+/// Where nobody else is left, whom checks call healthy is asked though it failed.
+#[test]
+fn checks_know_better_than_failures() {
+    for peers in both(&weighing(&[1, 1, 1])) {
+        let all = peers.list();
+        for _ in &all {
+            let mut attempt = at(1000);
+            let chosen = peers.choose(&RoundRobin, &mut attempt, &NOBODY).unwrap();
+            peers.release(chosen.id, Outcome::Failed, 1000);
+        }
+        assert_eq!(stay(&peers, &RoundRobin, 2000), '-');
+        peers.set_health(all[0].id, Health::Unhealthy);
+        peers.set_health(all[2].id, Health::Up);
+        assert_eq!(stay(&peers, &RoundRobin, 2000), 'c');
+        // One that did not fail comes first.
+        peers.with(|group| group.get(all[1].id).unwrap().counters.set_fails(0));
+        assert_eq!(stay(&peers, &RoundRobin, 2000), 'b');
+    }
+}
+
 #[test]
 fn failures_take_a_peer_out_until_the_time_is_over() {
     for peers in both(&weighing(&[1, 1])) {
