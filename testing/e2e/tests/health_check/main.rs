@@ -1,5 +1,8 @@
 //! `health_check` and `match`: servers that fall ill and recover, and workers that watch them.
 
+mod hostile;
+mod revival;
+
 use harness::{Builder, Server, Signal, clock, process};
 use std::collections::BTreeSet;
 use std::io::Write;
