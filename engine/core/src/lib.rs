@@ -12,6 +12,7 @@ pub mod context;
 pub mod directive;
 pub mod error_log;
 pub mod host_names;
+pub mod keyval;
 pub mod line;
 pub mod log_target;
 pub mod pattern;

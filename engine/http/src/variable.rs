@@ -84,6 +84,9 @@ impl Variable {
 /// Computes a variable that a directive defines (`map`, `geo`, `split_clients`).
 pub type Compute = Rc<dyn Fn(&Request, &mut Vec<u8>) -> bool>;
 
+/// What giving a value to a variable does that a directive defines.
+pub type Assign = Rc<dyn Fn(&mut Request, &[u8])>;
+
 /// What is done when a variable is read that nothing gave a value: gets its name.
 pub type Unset = fn(&Request, &[u8]);
 
@@ -91,6 +94,8 @@ pub type Unset = fn(&Request, &[u8]);
 #[derive(Default)]
 pub struct Definitions {
     computed: HashMap<VariableId, (Compute, Caching)>,
+    /// What is done with a value for one of these; otherwise the request keeps it.
+    assigned: HashMap<VariableId, Assign>,
     /// Given values at run time; what is done when one is read that has none yet.
     stored: HashMap<VariableId, Option<Unset>>,
 }
@@ -124,6 +129,22 @@ pub fn define(
     if taken || loading.shared::<BuiltIn>().blocks(name) {
         return Err(duplicate(name));
     }
+    Ok(id)
+}
+
+/// As [`define`], computed at each use, where `set` and its like do what `assign` says.
+///
+/// # Errors
+///
+/// As [`define`].
+pub fn define_assignable(
+    loading: &mut Loading,
+    name: &[u8],
+    compute: Compute,
+    assign: Assign,
+) -> Result<VariableId, Refused> {
+    let id = define(loading, name, Caching::Never, compute)?;
+    loading.shared::<Definitions>().assigned.insert(id, assign);
     Ok(id)
 }
 
@@ -239,7 +260,13 @@ pub struct Entry {
     /// Its name.
     pub name: Box<[u8]>,
     source: ValueSource,
-    set: Option<fn(&mut Request, &[u8])>,
+    set: Option<Setter>,
+}
+
+/// What giving a variable a value does, other than that the request keeps it.
+enum Setter {
+    Plain(fn(&mut Request, &[u8])),
+    Assign(Assign),
 }
 
 enum ValueSource {
@@ -285,7 +312,10 @@ pub fn bind(loading: &mut Loading) -> Result<Vec<Entry>, Vec<Refused>> {
                 ValueSource::Stored(None)
             }
         };
-        let set = found.and_then(|v| v.set);
+        let set = match definitions.assigned.remove(&id) {
+            Some(assign) => Some(Setter::Assign(assign)),
+            None => found.and_then(|v| v.set).map(Setter::Plain),
+        };
         entries.push(Entry {
             name: name.into(),
             source,
@@ -360,8 +390,9 @@ impl Entry {
 
     /// Gives the variable a value, as `set` does.
     pub fn assign(&self, id: VariableId, request: &mut Request, value: &[u8]) {
-        match self.set {
-            Some(set) => set(request, value),
+        match &self.set {
+            Some(Setter::Plain(set)) => set(request, value),
+            Some(Setter::Assign(assign)) => assign(request, value),
             None => request.keep(id, Kept::Value(Rc::from(value))),
         }
     }

@@ -24,6 +24,7 @@ mod headers_more;
 mod health_check;
 mod index;
 mod internal_redirect;
+mod keyval;
 mod limit_conn;
 mod limit_req;
 mod limits;
@@ -83,6 +84,7 @@ pub static MODULES: &[&Module] = &[
     // Variables by directive: nothing of them runs on its own.
     &map::MODULE,
     &num_map::MODULE,
+    &keyval::MODULE,
     &geo::MODULE,
     &geoip::MODULE,
     &geoip2::MODULE,

@@ -1,5 +1,5 @@
-//! What `limit_req` and `limit_conn` have in common: zones by name, in memory that all workers
-//! share and that a reload takes over, and how loudly a limit is logged.
+//! What `limit_req`, `limit_conn` and `keyval` have in common: zones by name, in memory that all
+//! workers share and that a reload takes over; and how loudly a limit is logged.
 
 use base::{bytes, units};
 use engine::directive::lossy;
@@ -34,6 +34,11 @@ impl<Z> Named<Z> {
     /// The zone. Once a configuration has been read, every name has one.
     pub(crate) fn zone(&self) -> Option<&Z> {
         self.zone.get()
+    }
+
+    /// Gives the name its zone; says whether it had none.
+    pub(crate) fn set(&self, zone: Z) -> bool {
+        self.zone.set(zone).is_ok()
     }
 }
 
@@ -108,7 +113,8 @@ impl Keys {
 /// What a directive that makes a zone says about it.
 pub(crate) struct Declared {
     pub(crate) name: Vec<u8>,
-    size: u64,
+    /// In bytes.
+    pub(crate) size: u64,
 }
 
 impl Declared {
@@ -165,13 +171,13 @@ impl Declared {
             map,
         };
         // It was not set just before.
-        let _ = named.zone.set(zone(keys));
+        named.set(zone(keys));
         Ok(named)
     }
 }
 
-/// The memory of zone `name`.
-fn open(
+/// The memory of zone `name`, of `size` bytes.
+pub(crate) fn open(
     loading: &mut Loading,
     kind: &'static str,
     name: &str,
