@@ -201,12 +201,13 @@ impl Worker {
         });
     }
 
-    /// Where the worker's own messages go: caught panics and shortages.
+    /// Where the worker's own messages go: caught panics, shortages, name servers out of reach.
     pub fn set_report_hook(&self, hook: ReportHook) {
         self.hooks.report.replace(Some(hook));
     }
 
-    pub(crate) fn report(&self, level: Level, text: &str) {
+    /// Sends a message there: for what belongs to no request.
+    pub fn report(&self, level: Level, text: &str) {
         let hook = self.hooks.report.borrow().clone();
         if let Some(hook) = hook {
             // A panic here has nowhere to be reported to.

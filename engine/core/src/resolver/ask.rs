@@ -4,9 +4,11 @@ use super::Failure;
 use crate::address::Address;
 use dns::limits::{DATAGRAM_MAX, MESSAGE_MAX};
 use dns::{Answer, Kind, Name, Query, Rejected};
+use runtime::log::{Level, os_error};
 use runtime::{ConnectOptions, Millis, Stream, Worker};
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -33,6 +35,9 @@ const FORGED_MAX: u32 = 100;
 /// Datagrams read before others in the worker get their turn.
 const DATAGRAMS_AT_ONCE: u32 = 32;
 
+/// Milliseconds in which the operator is told of one trouble with servers, and no more.
+const TELL_INTERVAL: Millis = 1_000;
+
 /// Milliseconds for a question over TCP. Source: nginx's `tcp_timeout`.
 const STREAM_TIMEOUT: Millis = 5_000;
 
@@ -51,34 +56,62 @@ pub enum Counter {
     Stream,
 }
 
-/// How often each happened.
+/// How often each happened, and when that was last told.
 #[derive(Debug, Default)]
-pub struct Counts([Cell<u64>; 5]);
+pub struct Counts {
+    cells: [Cell<u64>; 5],
+    told_at: Cell<Option<Millis>>,
+}
 
 impl Counts {
     fn add(&self, counter: Counter) {
-        let cell = &self.0[counter as usize];
+        let cell = &self.cells[counter as usize];
         cell.set(cell.get() + 1);
     }
 
     /// How often it happened.
     pub fn get(&self, counter: Counter) -> u64 {
-        self.0[counter as usize].get()
+        self.cells[counter as usize].get()
+    }
+
+    /// Tells the operator of `trouble` with `server`, unless there was some to tell just now.
+    fn tell(&self, worker: &Worker, trouble: &str, server: &Address) {
+        let now = worker.now();
+        if self
+            .told_at
+            .get()
+            .is_some_and(|at| now < at + TELL_INTERVAL)
+        {
+            return;
+        }
+        self.told_at.set(Some(now));
+        let text = format!("{trouble} while resolving, resolver: {server}");
+        worker.report(Level::Error, &text);
     }
 }
 
-/// Why a server gave no answer.
+/// Why a server gave no answer. `Display` is for the log.
 enum Trouble {
-    /// It cannot be reached.
-    Unreachable,
+    /// It cannot be reached: what the system call said.
+    Unreachable(&'static str, io::Error),
     /// It answered, and the answer cannot be read.
     Malformed,
 }
 
-impl From<io::Error> for Trouble {
-    fn from(_: io::Error) -> Self {
-        Self::Unreachable
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(call, error) => {
+                write!(f, "{call} failed ({})", os_error(error))
+            }
+            Self::Malformed => f.write_str("malformed DNS response"),
+        }
     }
+}
+
+/// What makes trouble of a failed system call.
+fn failed(call: &'static str) -> impl Fn(io::Error) -> Trouble {
+    move |error| Trouble::Unreachable(call, error)
 }
 
 type Attempt = Pin<Box<dyn Future<Output = Result<(Query, Answer), Trouble>>>>;
@@ -147,20 +180,34 @@ impl Servers<'_> {
         };
         let (worker, counts) = (Rc::clone(worker), Rc::clone(self.counts));
         Box::pin(async move {
-            counts.add(Counter::Asked);
-            let answer = match by_datagram(&worker, &server, &query, &counts).await? {
-                Some(answer) if !answer.is_truncated => answer,
-                _ => {
-                    counts.add(Counter::Stream);
-                    let asked = by_stream(&worker, &server, &query);
-                    let answer = worker.timeout(STREAM_TIMEOUT, asked).await;
-                    answer.unwrap_or(Err(Trouble::Unreachable))?
-                }
-            };
-            counts.add(Counter::Answered);
-            Ok((query, answer))
+            let answer = attempt(&worker, &server, &query, &counts).await;
+            if let Err(trouble) = &answer {
+                counts.tell(&worker, &trouble.to_string(), &server);
+            }
+            answer.map(|answer| (query, answer))
         })
     }
+}
+
+async fn attempt(
+    worker: &Rc<Worker>,
+    server: &Address,
+    query: &Query,
+    counts: &Counts,
+) -> Result<Answer, Trouble> {
+    counts.add(Counter::Asked);
+    let answer = match by_datagram(worker, server, query, counts).await? {
+        Some(answer) if !answer.is_truncated => answer,
+        _ => {
+            counts.add(Counter::Stream);
+            let asked = by_stream(worker, server, query);
+            let late = |_| failed("recv()")(io::ErrorKind::TimedOut.into());
+            let answer = worker.timeout(STREAM_TIMEOUT, asked).await;
+            answer.map_err(late).flatten()?
+        }
+    };
+    counts.add(Counter::Answered);
+    Ok(answer)
 }
 
 /// The result of whichever attempt is done first, which is taken out; `None` at `until`.
@@ -194,17 +241,20 @@ async fn by_datagram(
         kind: SocketKind::Datagram,
         ..ConnectOptions::default()
     };
-    let stream = Stream::connect(worker, server, &options).await?;
-    stream.try_write(&query.encode())?;
+    let connecting = Stream::connect(worker, server, &options);
+    let stream = connecting.await.map_err(failed("connect()"))?;
+    stream
+        .try_write(&query.encode())
+        .map_err(failed("send()"))?;
     let mut buf = vec![0; DATAGRAM_MAX];
     let mut foreign = 0;
     loop {
         let len = match stream.try_read(&mut buf) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                stream.readable().await?;
+                stream.readable().await.map_err(failed("recv()"))?;
                 continue;
             }
-            read => read?,
+            read => read.map_err(failed("recv()"))?,
         };
         match query.read(&buf[..len]) {
             Ok(answer) => return Ok(Some(answer)),
@@ -218,6 +268,7 @@ async fn by_datagram(
             }
         }
         if foreign == FORGED_MAX {
+            counts.tell(worker, "too many DNS responses to other questions", server);
             return Ok(None);
         }
         if foreign % DATAGRAMS_AT_ONCE == 0 {
@@ -232,25 +283,39 @@ async fn by_stream(
     server: &Address,
     query: &Query,
 ) -> Result<Answer, Trouble> {
-    let stream = Stream::connect(worker, server, &ConnectOptions::default()).await?;
+    let options = ConnectOptions::default();
+    let connecting = Stream::connect(worker, server, &options);
+    let stream = connecting.await.map_err(failed("connect()"))?;
     let message = query.encode_stream();
-    let mut rest = &message[..];
-    while !rest.is_empty() {
-        match stream.try_write(rest) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
-            sent => rest = &rest[sent?..],
-        }
-    }
-    let mut len = [0; 2];
-    read_exact(&stream, &mut len).await?;
-    let mut message = vec![0; usize::from(u16::from_be_bytes(len))];
-    debug_assert!(message.len() <= MESSAGE_MAX);
-    read_exact(&stream, &mut message).await?;
+    write_all(&stream, &message)
+        .await
+        .map_err(failed("send()"))?;
+    let message = read_message(&stream).await.map_err(failed("recv()"))?;
     match query.read(&message) {
         // A server that cannot say it all over TCP cannot say it.
         Ok(answer) if !answer.is_truncated => Ok(answer),
         _ => Err(Trouble::Malformed),
     }
+}
+
+async fn write_all(stream: &Stream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match stream.try_write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
+            sent => bytes = &bytes[sent?..],
+        }
+    }
+    Ok(())
+}
+
+/// A message as TCP carries it. Source: RFC 1035, 4.2.2.
+async fn read_message(stream: &Stream) -> io::Result<Vec<u8>> {
+    let mut len = [0; 2];
+    read_exact(stream, &mut len).await?;
+    let mut message = vec![0; usize::from(u16::from_be_bytes(len))];
+    debug_assert!(message.len() <= MESSAGE_MAX);
+    read_exact(stream, &mut message).await?;
+    Ok(message)
 }
 
 async fn read_exact(stream: &Stream, mut buf: &mut [u8]) -> io::Result<()> {

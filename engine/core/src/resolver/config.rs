@@ -46,7 +46,8 @@ impl Config {
             };
             if let Some(value) = word.strip_prefix(b"valid=") {
                 let seconds = base::units::parse_time_sec(value).map_err(|_| invalid())?;
-                config.valid = Some(seconds.saturating_mul(1000));
+                // 0 is what nginx has when there is none.
+                config.valid = (seconds > 0).then(|| seconds.saturating_mul(1000));
             } else if let Some(value) = word.strip_prefix(b"ipv4=") {
                 config.ipv4 = flag(value)?;
             } else if let Some(value) = word.strip_prefix(b"ipv6=") {

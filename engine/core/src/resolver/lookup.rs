@@ -16,6 +16,10 @@ const NAMES_MAX: usize = 4096;
 /// Names asked for at a time, each with two sockets or more. At the bound: [`Failure::Busy`].
 const FLIGHTS_MAX: usize = 256;
 
+/// Shortest time that addresses are remembered, so that a busy name whose server says 0 is not
+/// asked for with every request. nginx remembers such for the rest of a second.
+pub(super) const TTL_MIN: Millis = 1_000;
+
 /// How long addresses are used while no server answers. Source: RFC 8767, 5, one to three days.
 const STALE_MAX: Millis = 86_400_000;
 
@@ -303,12 +307,12 @@ fn depart<T>(all: &Lookups<T>, name: &Name, now: Millis) -> Rc<Flight<T>> {
 
 fn remembered<T>(answered: Answered<T>) -> Known<T> {
     let now = Worker::current().now();
-    let valid_until = now.saturating_add(answered.ttl);
-    let stale = if answered.items.is_empty() {
-        0
+    let (ttl, stale) = if answered.items.is_empty() {
+        (answered.ttl, 0)
     } else {
-        STALE_MAX
+        (answered.ttl.max(TTL_MIN), STALE_MAX)
     };
+    let valid_until = now.saturating_add(ttl);
     Known {
         items: answered.items,
         valid_until,

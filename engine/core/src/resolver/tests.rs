@@ -147,6 +147,15 @@ fn ask(resolver: &Rc<Resolver>, names: &[&str], timeout: Millis) -> Vec<String> 
     results.take()
 }
 
+/// Lets so much time go by that what says 0 seconds is forgotten.
+fn outlive() {
+    let worker = Worker::try_current().expect("a worker");
+    let end = worker.now() + super::lookup::TTL_MIN;
+    while worker.now() <= end {
+        worker.turn(Some(100));
+    }
+}
+
 /// A worker that is put away at the end.
 struct InWorker(Rc<Worker>);
 
@@ -318,6 +327,22 @@ fn who_is_flooded_asks_over_tcp() {
 }
 
 #[test]
+fn the_operator_is_told_of_servers_out_of_reach_now_and_then() {
+    let worker = InWorker::new();
+    let told = Results::default();
+    let lines = Rc::clone(&told);
+    worker.0.set_report_hook(Rc::new(move |_, line| {
+        lines.borrow_mut().push(line.to_owned());
+    }));
+    let closed = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let gone = closed.local_addr().expect("an address");
+    drop(closed);
+    ask(&resolver(&[gone]), &["a.test", "b.test", "c.test"], 50);
+    let line = format!("recv() failed (111: Connection refused) while resolving, resolver: {gone}");
+    assert_eq!(told.take(), [line]);
+}
+
+#[test]
 fn silent_and_broken_servers_are_left_for_the_next() {
     let _worker = InWorker::new();
     let silent = Server::start(|_| Vec::new());
@@ -355,6 +380,9 @@ fn while_nobody_answers_the_last_addresses_stay() {
     let resolver = resolver(&[server.addr]);
     assert_eq!(ask(&resolver, &["a.test"], 900), ["192.0.2.1"]);
     assert_eq!(ask(&resolver, &["a.test"], 50), ["192.0.2.1"]);
+    assert_eq!(server.asked(), 2, "it is remembered a little");
+    outlive();
+    assert_eq!(ask(&resolver, &["a.test"], 50), ["192.0.2.1"]);
     assert!(server.asked() >= 3);
     // Nor is anybody asked again and again.
     let asked = server.asked();
@@ -377,6 +405,7 @@ fn what_a_server_says_replaces_what_was_known() {
     let resolver = resolver(&[server.addr]);
     let once = || ask(&resolver, &["a.test"], TIMEOUT).remove(0);
     assert_eq!(once(), "192.0.2.1");
+    outlive();
     assert_eq!(once(), "2: Server failure");
     assert_eq!(once(), "3: Host not found");
 }
