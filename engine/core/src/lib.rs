@@ -23,6 +23,7 @@ pub mod setting;
 pub mod slot;
 pub mod template;
 pub mod variable;
+pub mod zones;
 
 pub use conditions::Conditions;
 pub use context::{Arity, Contexts};

@@ -3,13 +3,13 @@
 
 use base::{bytes, units};
 use engine::directive::lossy;
+pub(crate) use engine::zones::{refusal, zones};
 use engine::{Line, Loading, Refused, Template};
 use http::Request;
 use runtime::log::Level;
-use shm::{SMALLEST_ZONE, SharedMap, Zones};
+use shm::{SMALLEST_ZONE, SharedMap};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::io;
 use std::rc::Rc;
 
 /// The words of `limit_req_log_level` and `limit_conn_log_level`.
@@ -190,29 +190,4 @@ pub(crate) fn open(
         .map_err(|error| refusal(&zones, &error, (name, kind, size)))?;
     SharedMap::open(zone)
         .map_err(|error| Refused::new(format!("shared memory zone \"{name}\": {error}")))
-}
-
-/// The zones of the configuration that is being loaded.
-pub(crate) fn zones(loading: &mut Loading) -> Rc<Zones> {
-    let zones = loading.shared::<Option<Rc<Zones>>>();
-    Rc::clone(zones.get_or_insert_with(Rc::default))
-}
-
-/// Why there is no such zone.
-pub(crate) fn refusal(
-    zones: &Zones,
-    error: &io::Error,
-    (name, kind, size): (&str, &str, u64),
-) -> Refused {
-    match (error.kind(), zones.get(name)) {
-        (io::ErrorKind::AlreadyExists, Some(other)) if other.kind() != kind => Refused::new(
-            format!("the shared memory zone \"{name}\" is already declared for a different use"),
-        ),
-        (io::ErrorKind::AlreadyExists, Some(other)) => Refused::new(format!(
-            "the size {size} of shared memory zone \"{name}\" conflicts with already declared \
-             size {}",
-            other.size()
-        )),
-        _ => Refused::new(format!("shared memory zone \"{name}\": {error}")),
-    }
 }

@@ -1,4 +1,4 @@
-//! `resolver address ... [valid=time] [ipv4=on|off] [ipv6=on|off]`
+//! `resolver address ... [valid=time] [ipv4=on|off] [ipv6=on|off] [status_zone=name]`
 
 use crate::address::{Address, resolve, split_host};
 use crate::directive::lossy;
@@ -20,6 +20,8 @@ pub struct Config {
     pub ipv4: bool,
     /// Whether IPv6 addresses are asked for.
     pub ipv6: bool,
+    /// The zone that everything is counted in.
+    pub status_zone: Option<String>,
 }
 
 impl Config {
@@ -35,6 +37,7 @@ impl Config {
             valid: None,
             ipv4: true,
             ipv6: true,
+            status_zone: None,
         };
         for index in 0..line.args().len() {
             let word = line.arg(index);
@@ -52,10 +55,9 @@ impl Config {
                 config.ipv4 = flag(value)?;
             } else if let Some(value) = word.strip_prefix(b"ipv6=") {
                 config.ipv6 = flag(value)?;
-            } else if word.starts_with(b"status_zone=") {
-                return Err(Refused::new(
-                    "parameter \"status_zone\" is not supported in \"resolver\"",
-                ));
+            } else if let Some(name) = word.strip_prefix(b"status_zone=") {
+                let name = Some(lossy(name)).filter(|name| !name.is_empty());
+                config.status_zone = Some(name.ok_or_else(invalid)?);
             } else {
                 config.servers.extend(read_server(&lossy(word))?);
             }

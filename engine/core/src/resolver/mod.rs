@@ -13,16 +13,19 @@
 mod ask;
 mod config;
 mod lookup;
+pub mod statistics;
 #[cfg(test)]
 mod tests;
 
 use crate::address::Address;
+use crate::line::{Loading, Refused};
 pub use ask::{Counter, Counts};
 pub use config::Config;
 use dns::{Data, Kind, Name};
 pub use lookup::Found;
 use lookup::{Answered, Lookups};
 use runtime::{Millis, Worker};
+use statistics::Statistics;
 use std::cell::Cell;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -101,23 +104,47 @@ pub struct Resolver {
     addresses: Lookups<IpAddr>,
     services: Lookups<Service>,
     counts: Rc<Counts>,
+    statistics: Option<Statistics>,
 }
 
 impl Resolver {
     /// A resolver that knows nothing yet.
     pub fn new(config: Config) -> Rc<Self> {
-        Rc::new(Self {
+        Rc::new(Self::of(config))
+    }
+
+    fn of(config: Config) -> Self {
+        Self {
             config,
             turn: Cell::new(0),
             addresses: Lookups::default(),
             services: Lookups::default(),
             counts: Rc::default(),
-        })
+            statistics: None,
+        }
+    }
+
+    /// A resolver of the configuration that is being loaded.
+    ///
+    /// # Errors
+    ///
+    /// As [`Statistics::of_zone`].
+    pub fn load(config: Config, loading: &mut Loading) -> Result<Rc<Self>, Refused> {
+        let zone = config.status_zone.as_deref();
+        let statistics = zone.map(|name| Statistics::of_zone(loading, name));
+        let mut this = Self::of(config);
+        this.statistics = statistics.transpose()?;
+        Ok(Rc::new(this))
     }
 
     /// What the configuration says.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// What all workers have counted, with `status_zone`.
+    pub fn statistics(&self) -> Option<&Statistics> {
+        self.statistics.as_ref()
     }
 
     /// What this worker has counted.
@@ -263,7 +290,15 @@ impl Resolver {
             start,
             counts: &self.counts,
         };
-        let (query, answer) = servers.ask(&worker, name, kind, deadline).await?;
+        if let Some(statistics) = &self.statistics {
+            statistics.count_request(kind);
+        }
+        let answered = servers.ask(&worker, name, kind, deadline).await;
+        if let Some(statistics) = &self.statistics {
+            let code = answered.as_ref().map(|(_, answer)| answer.rcode);
+            statistics.count_response(code.map_err(|failure| *failure));
+        }
+        let (query, answer) = answered?;
         let seconds = |ttl: u32| Millis::from(ttl) * 1000;
         let negative_ttl = answer.negative_ttl.map_or(0, seconds);
         match answer.rcode {

@@ -116,6 +116,7 @@ fn resolver(servers: &[SocketAddr]) -> Rc<Resolver> {
         valid: None,
         ipv4: true,
         ipv6: true,
+        status_zone: None,
     })
 }
 

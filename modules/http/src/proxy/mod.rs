@@ -421,8 +421,16 @@ mod tests {
             "\"resolver\" directive is duplicate",
         );
         check(
-            "resolver 127.0.0.1 status_zone=z;",
-            "parameter \"status_zone\" is not supported in \"resolver\"",
+            "resolver 127.0.0.1 status_zone=;",
+            "invalid parameter: status_zone=",
+        );
+        check(
+            "resolver 127.0.0.1 status_zone=z; server { resolver 127.0.0.1 status_zone=z; }",
+            "",
+        );
+        check(
+            "limit_conn_zone $uri zone=z:64k; resolver 127.0.0.1 status_zone=z;",
+            "the shared memory zone \"z\" is already declared for a different use",
         );
     }
 }

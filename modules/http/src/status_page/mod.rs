@@ -7,8 +7,10 @@
 
 use base::escape;
 use engine::directive::custom;
+use engine::resolver::statistics::{REQUESTS, RESPONSES};
 use engine::{Arity, Contexts, Directive, Setting, SettingsTable, Slot, inherit_fields};
 use http::connection::render::decimal;
+use http::core;
 use http::core::variables::argument_of;
 use http::worker::{Counter, HttpWorker};
 use http::{Error, Flow, Handler, Module, Phase, Request, Response};
@@ -134,6 +136,16 @@ fn numbers(request: &Request) -> Vec<u8> {
         "listening",
         sockets.map(|socket| socket.address.to_string()),
     );
+    let resolvers = core::resolver::statistics(&server.generation);
+    json.object("resolvers", |json| {
+        for zone in resolvers {
+            let (requests, responses) = zone.read();
+            json.object(zone.name(), |json| {
+                json.numbers("requests", &REQUESTS, &requests);
+                json.numbers("responses", &RESPONSES, &responses);
+            });
+        }
+    });
     json.finish()
 }
 
@@ -143,7 +155,11 @@ struct Json(Vec<u8>);
 
 impl Json {
     fn name(&mut self, name: &str) {
-        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
+        match self.0.last() {
+            None => self.0.push(b'{'),
+            Some(b'{') => {}
+            Some(_) => self.0.push(b','),
+        }
         self.string(name);
         self.0.push(b':');
     }
@@ -176,6 +192,21 @@ impl Json {
         self.0.push(b']');
     }
 
+    fn object(&mut self, name: &str, fill: impl FnOnce(&mut Self)) {
+        self.name(name);
+        self.0.push(b'{');
+        fill(self);
+        self.0.push(b'}');
+    }
+
+    fn numbers(&mut self, name: &str, names: &[&str], values: &[u64]) {
+        self.object(name, |json| {
+            for (name, value) in names.iter().zip(values) {
+                json.number(name, *value);
+            }
+        });
+    }
+
     fn finish(mut self) -> Vec<u8> {
         self.0.extend_from_slice(b"}\n");
         self.0
@@ -194,10 +225,13 @@ mod tests {
         json.number("b", 12);
         json.texts("c", ["p", "q"].map(str::to_owned).into_iter());
         json.texts("d", std::iter::empty());
+        json.object("e", |_| {});
+        json.numbers("f", &["g", "h"], &[1, 2]);
         let text = String::from_utf8(json.finish()).unwrap();
         assert_eq!(
             text,
-            "{\"a\":\"x\\\"y\",\"b\":12,\"c\":[\"p\",\"q\"],\"d\":[]}\n"
+            "{\"a\":\"x\\\"y\",\"b\":12,\"c\":[\"p\",\"q\"],\"d\":[],\
+             \"e\":{},\"f\":{\"g\":1,\"h\":2}}\n"
         );
     }
 

@@ -125,6 +125,37 @@ fn answers_are_remembered_as_long_as_they_say() {
     assert_eq!(dns.asked(), 1);
 }
 
+#[test]
+fn questions_and_answers_are_counted() {
+    let dns = Dns::start(zone);
+    let server = Server::new(&format!(
+        "resolver 127.0.0.1:{} status_zone=names ipv6=off;
+         server {{
+             listen 127.0.0.1:{{port}};
+             location / {{ proxy_pass http://$arg_h:{{port}}/status; }}
+             location /status {{ status_page; }}
+         }}",
+        dns.port()
+    ))
+    .allow_log("could not be resolved")
+    .start();
+    let hosts = [
+        ("one.test", 200),
+        ("one.test", 200),
+        ("fails.test", 502),
+        ("missing.test", 502),
+    ];
+    for (host, status) in hosts {
+        assert_eq!(server.get(&format!("/?h={host}")).status, status, "{host}");
+    }
+    server.reload().expect("the configuration is good");
+    let status = server.get("/status?format=json").text();
+    let expected = "\"resolvers\":{\"names\":{\"requests\":{\"name\":3,\"srv\":0,\"addr\":0},\
+                    \"responses\":{\"noerror\":1,\"formerr\":0,\"servfail\":1,\"nxdomain\":1,\
+                    \"notimp\":0,\"refused\":0,\"timedout\":0,\"unknown\":0}}}";
+    assert!(status.contains(expected), "{status}");
+}
+
 /// A name server as people run it, with answers of several kinds.
 #[test]
 fn dnsmasq_is_asked_over_udp_and_tcp() {
