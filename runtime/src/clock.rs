@@ -39,6 +39,16 @@ impl WallClock {
         Self::at(sys::clock::wall())
     }
 
+    /// `1994-11-06T08:49:37.123+00:00` (nginx's `$time_iso8601_ms`).
+    pub fn iso8601_ms(&self) -> [u8; 29] {
+        let mut text = [b' '; 29];
+        let (seconds, zone) = self.iso8601.split_at(19);
+        text[..19].copy_from_slice(seconds);
+        fill(&mut text[19..23], |out| write!(out, ".{:03}", self.millis));
+        text[23..].copy_from_slice(zone);
+        text
+    }
+
     fn at(wall: Wall) -> Self {
         let mut clock = Self {
             unix_secs: wall.unix_secs,
@@ -199,6 +209,8 @@ mod tests {
             (&iso[..8], &iso[10..11], &iso[22..23]),
             ("1994-11-", "T", ":")
         );
+        let with_millis = [&iso[..19], ".123", &iso[19..]].concat();
+        assert_eq!(text(&clock.iso8601_ms()), with_millis);
         assert_eq!(&text(&clock.error_log_time)[..8], "1994/11/");
         assert_eq!(&text(&clock.syslog_time)[..4], "Nov ");
         assert_eq!(log[12..20], iso[11..19], "one time of day");

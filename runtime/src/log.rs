@@ -5,16 +5,21 @@
 //! log is written at once.
 
 mod file;
+mod json;
 mod logger;
 mod memory;
+mod subject;
 mod syslog;
 
 pub use file::{LogFile, LogOptions};
 pub use logger::{Format, Level, Logger, UnknownLevel};
 pub use memory::MemoryLog;
+pub use subject::Subject;
 pub use syslog::{Syslog, SyslogAddress, SyslogOptions};
 
 pub(crate) use file::flush_turn;
+
+use logger::MAX_LINE;
 
 use crate::clock::Millis;
 use crate::worker::Worker;

@@ -15,6 +15,7 @@ impl Worker {
     pub fn turn(&self, max_wait: Option<Millis>) {
         let this = self.shared();
         self.wakes.enter();
+        self.end_last_turn();
         let wait = self.time_to_wait(max_wait);
         let mut events = self.events.borrow_mut();
         if let Err(error) = self.poller.wait(&mut events, wait) {
@@ -36,6 +37,21 @@ impl Worker {
         self.end_turn();
     }
 
+    /// Handling the last turn took time, which must not be waited for again, and is reported
+    /// when it was long: meanwhile everyone else waited.
+    fn end_last_turn(&self) {
+        let since = self.now();
+        self.clock.tick();
+        let took = self.now() - since;
+        if let Some(limit) = self.limits.stall
+            && took > limit
+            && self.heartbeat.get() > 0
+        {
+            let text = format!("event loop stalled: one iteration took {took}ms");
+            self.report(Level::Warn, &text);
+        }
+    }
+
     /// How long nothing needs to be done; `None` is for ever.
     fn time_to_wait(&self, max_wait: Option<Millis>) -> Option<Millis> {
         if self.wakes.has_local() || !self.deferred.borrow().is_empty() {
@@ -49,8 +65,6 @@ impl Worker {
         let Some(next) = timers.into_iter().flatten().min() else {
             return max_wait;
         };
-        // Handling the last turn took time, which must not be waited for again.
-        self.clock.tick();
         let wait = next.saturating_sub(self.now());
         Some(max_wait.map_or(wait, |max| wait.min(max)))
     }

@@ -26,6 +26,8 @@ pub struct WorkerLimits {
     pub connections: u32,
     /// Takes all waiting connections in a turn instead of one (`multi_accept`).
     pub multi_accept: bool,
+    /// Milliseconds that a turn may take before it is reported (`stall_threshold`).
+    pub stall: Option<Millis>,
 }
 
 impl Default for WorkerLimits {
@@ -33,6 +35,7 @@ impl Default for WorkerLimits {
         Self {
             connections: 512,
             multi_accept: false,
+            stall: None,
         }
     }
 }

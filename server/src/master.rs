@@ -311,10 +311,7 @@ impl Master {
     }
 
     fn log(&self, level: Level, text: &str) {
-        self.running
-            .configuration
-            .log()
-            .log(level, None, text.as_bytes(), b"");
+        self.running.configuration.log().log(level, text);
     }
 
     fn log_message(&self, message: &Message) {

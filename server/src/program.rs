@@ -189,7 +189,7 @@ fn greet(running: &Running) {
         format!("OS: Linux {}", kernel.trim_end()),
         format!("getrlimit(RLIMIT_NOFILE): {soft}:{hard}"),
     ] {
-        log.log(Level::Notice, None, text.as_bytes(), b"");
+        log.log(Level::Notice, &text);
     }
 }
 

@@ -104,8 +104,7 @@ impl Reporter {
 
     /// Logs it.
     pub(crate) fn note(&self, message: &Message) {
-        self.log
-            .log(message.level, None, message.text.as_bytes(), b"");
+        self.log.log(message.level, &message.text);
     }
 }
 

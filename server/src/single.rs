@@ -94,7 +94,7 @@ impl Single {
         let running = self.running.borrow();
         let log = |message: &Message| {
             let log = running.configuration.log();
-            log.log(message.level, None, message.text.as_bytes(), b"");
+            log.log(message.level, &message.text);
         };
         log(&Message::new(Level::Notice, "reconfiguring"));
         match self.loader.prepare(Some(&running), Vec::new()) {
@@ -116,9 +116,9 @@ impl Single {
         if let Some(path) = &running.configuration.plan().pid_file
             && let Err(text) = pid_file::remove(path)
         {
-            log.log(Level::Alert, None, text.as_bytes(), b"");
+            log.log(Level::Alert, &text);
         }
         running.listeners.remove_names(None);
-        log.log(Level::Notice, None, b"exit", b"");
+        log.log(Level::Notice, "exit");
     }
 }

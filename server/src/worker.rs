@@ -150,13 +150,13 @@ impl Control {
             // What the master asks for, the master has logged.
             if !self.is_child || caught.sender != process::parent_id() {
                 let line = signals::line(caught, action);
-                self.log.log(Level::Notice, None, line.as_bytes(), b"");
+                self.log.log(Level::Notice, &line);
             }
             match action {
                 Action::Terminate => return Some(Command::Terminate),
                 Action::Quit => return Some(Command::Quit),
                 Action::Reopen => {
-                    self.log.log(Level::Notice, None, b"reopening logs", b"");
+                    self.log.log(Level::Notice, "reopening logs");
                     return Some(Command::Reopen);
                 }
                 other => {
@@ -182,7 +182,7 @@ pub(crate) fn confine(plan: &ProcessPlan, number: usize, log: &Logger) -> Result
     let warn = |call: &str, outcome: io::Result<()>| {
         if let Err(e) = outcome {
             let text = format!("{call} failed{}", reason(&e));
-            log.log(Level::Alert, None, text.as_bytes(), b"");
+            log.log(Level::Alert, &text);
         }
     };
     let selected = environment::select(&plan.environment, &process::environment());

@@ -55,21 +55,26 @@ fn read(path: &Path) -> Result<Vec<Theirs>, String> {
     let index = |name: &str| columns.iter().position(|column| *column == name);
     let (module, context, edition) = (index("module"), index("context"), index("edition"));
     let name = index("directive").or_else(|| index("variable"));
-    let row = |line: &str| {
+    let rows = |line: &str| {
         let fields: Vec<&str> = line.split('\t').collect();
         let field = |at: Option<usize>| {
             at.and_then(|at| fields.get(at))
                 .copied()
                 .unwrap_or_default()
         };
-        Theirs {
+        let theirs = |name: String| Theirs {
             module: field(module).to_owned(),
-            name: field(name).trim_start_matches('$').to_owned(),
+            name: name.trim_start_matches('$').to_owned(),
             contexts: words(field(context)),
             is_commercial: field(edition) == "plus",
-        }
+        };
+        // Names that are documented together share a row.
+        words(field(name))
+            .into_iter()
+            .map(theirs)
+            .collect::<Vec<_>>()
     };
-    Ok(lines.map(row).collect())
+    Ok(lines.flat_map(rows).collect())
 }
 
 /// The words of `text` between commas.

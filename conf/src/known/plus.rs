@@ -4,7 +4,6 @@ use super::Module;
 
 /// By module, in the order of their names.
 pub(super) const MODULES: &[Module] = &[
-    ("ngx_core_module", &["stall_threshold"]),
     ("ngx_http_api_module", &["api", "status_zone"]),
     (
         "ngx_http_auth_jwt_module",
@@ -21,7 +20,6 @@ pub(super) const MODULES: &[Module] = &[
         ],
     ),
     ("ngx_http_auth_require_module", &["auth_require"]),
-    ("ngx_http_core_module", &["error_log_tag"]),
     ("ngx_http_f4f_module", &["f4f", "f4f_buffer_size"]),
     (
         "ngx_http_fastcgi_module",

@@ -4,32 +4,14 @@ use crate::connection::Connection;
 use crate::core::error_log::ERROR_LOG;
 use crate::request::Request;
 use http1::Known;
-use runtime::log::{Level, Logger};
+use runtime::log::{Level, Logger, Subject};
 
 impl Request {
     /// Logs `message` with what identifies the request, as nginx does.
     pub fn log(&self, level: Level, message: &str) {
         let logger = ERROR_LOG.of(&self.location.settings).logs.logger();
-        self.connection.write_log(logger, level, message, || {
-            let mut text = format!(", client: {}", self.remote_addr().host());
-            text += &format!(", server: {}", String::from_utf8_lossy(self.server.name()));
-            if !self.line().is_empty() {
-                text += &format!(", request: \"{}\"", String::from_utf8_lossy(self.line()));
-                if self.is_subrequest {
-                    text += &format!(", subrequest: \"{}\"", String::from_utf8_lossy(&self.uri));
-                }
-            }
-            if let Some(upstream) = crate::gateway::record::log_context(self) {
-                text += &upstream;
-            }
-            if let Some(host) = self.header(Known::Host) {
-                text += &format!(", host: \"{}\"", String::from_utf8_lossy(host));
-            }
-            if let Some(referer) = self.header(Known::Referer) {
-                text += &format!(", referrer: \"{}\"", String::from_utf8_lossy(referer));
-            }
-            text
-        });
+        self.connection
+            .write_log(logger, level, message, || self.subject());
     }
 
     /// Logs what `message` says when anybody wants to know that much: with `error_log ...
@@ -37,11 +19,50 @@ impl Request {
     #[inline]
     pub fn debug(&self, message: impl FnOnce(&Self) -> String) {
         let logger = ERROR_LOG.of(&self.location.settings).logs.logger();
-        if self.connection.is_debugged || logger.enabled(Level::Debug) {
+        let connection = &self.connection;
+        if connection.is_debugged || logger.enabled(Level::Debug) {
+            let number = connection.number;
             let text = message(self);
-            self.connection
-                .write_log(logger, Level::Debug, &text, String::new);
+            connection.write_log(logger, Level::Debug, &text, || Subject::connection(number));
         }
+    }
+
+    /// The client, the server, the lines and fields that identify the request, the peer it is
+    /// sent to, and what `error_log_tag` adds.
+    fn subject(&self) -> Subject {
+        let mut subject = Subject::connection(self.connection.number);
+        subject.tag("client", self.remote_addr().host().to_string());
+        subject.tag("server", self.server.name());
+        if !self.line().is_empty() {
+            subject.quote("request", self.line());
+            if self.is_subrequest {
+                subject.quote("subrequest", &*self.uri);
+            }
+        }
+        if let Some(upstream) = crate::gateway::record::log_tag(self) {
+            subject.quote("upstream", upstream);
+        }
+        if let Some(host) = self.header(Known::Host) {
+            subject.quote("host", host);
+        }
+        if let Some(referer) = self.header(Known::Referer) {
+            subject.quote("referrer", referer);
+        }
+        self.add_configured_tags(&mut subject);
+        subject
+    }
+
+    /// Adds the tags of `error_log_tag`. Computing their variables may itself have something to
+    /// log, which goes without.
+    fn add_configured_tags(&self, subject: &mut Subject) {
+        let tags = &ERROR_LOG.of(&self.location.settings).tags;
+        if tags.is_empty() || self.is_tagging.replace(true) {
+            return;
+        }
+        for (name, value) in tags.iter() {
+            subject.quote(name.clone(), value.eval(self));
+        }
+        self.is_tagging.set(false);
     }
 }
 
@@ -53,11 +74,10 @@ impl Connection {
             .logs
             .logger();
         self.write_log(logger, level, message, || {
-            format!(
-                ", client: {}, server: {}",
-                self.peer.host(),
-                self.socket.address
-            )
+            let mut subject = Subject::connection(self.number);
+            subject.tag("client", self.peer.host().to_string());
+            subject.tag("server", self.socket.address.to_string());
+            subject
         });
     }
 
@@ -68,7 +88,10 @@ impl Connection {
             .logs
             .logger();
         if self.is_debugged || logger.enabled(Level::Debug) {
-            self.write_log(logger, Level::Debug, &message(self), String::new);
+            let number = self.number;
+            self.write_log(logger, Level::Debug, &message(self), || {
+                Subject::connection(number)
+            });
         }
     }
 
@@ -77,19 +100,12 @@ impl Connection {
         logger: &Logger,
         level: Level,
         message: &str,
-        context: impl FnOnce() -> String,
+        subject: impl FnOnce() -> Subject,
     ) {
         if self.is_debugged {
-            let context = context();
-            let (message, context) = (message.as_bytes(), context.as_bytes());
-            logger.log_everywhere(level, Some(self.number), message, context);
+            logger.log_everywhere(&subject(), level, message);
         } else if logger.enabled(level) {
-            logger.log(
-                level,
-                Some(self.number),
-                message.as_bytes(),
-                context().as_bytes(),
-            );
+            logger.log_about(&subject(), level, message);
         }
     }
 }

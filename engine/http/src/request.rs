@@ -119,6 +119,8 @@ pub struct Request {
     /// Made when the first value is kept, and shared with subrequests.
     kept: OnceCell<Rc<RefCell<Vec<Kept>>>>,
     variable_depth: Cell<u8>,
+    /// Whether tags for a line of the error log are being computed.
+    pub(crate) is_tagging: Cell<bool>,
     /// One entry a slot, made when the first of them is filled.
     state: OnceCell<StateEntries>,
 }
@@ -204,6 +206,7 @@ impl Request {
             captures: RefCell::default(),
             kept: OnceCell::new(),
             variable_depth: Cell::new(0),
+            is_tagging: Cell::new(false),
             state: OnceCell::new(),
         }
     }

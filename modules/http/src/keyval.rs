@@ -75,7 +75,7 @@ fn save(keyval: &Rc<Keyval>, server: &Rc<HttpWorker>) {
     keyval.save_soon(&server.worker, pool, move |message| {
         if let Some(http) = generation.levels().first() {
             let logger = ERROR_LOG.of(&http.settings).logs.logger();
-            logger.log(Level::Crit, None, message.as_bytes(), b"");
+            logger.log(Level::Crit, message);
         }
     });
 }

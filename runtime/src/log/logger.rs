@@ -1,6 +1,7 @@
 //! The error log: levels, the format of a line, and several places to write to.
 
-use super::LogSink;
+use super::subject::Subject;
+use super::{LogSink, json};
 use crate::clock::WallClock;
 use crate::worker::Worker;
 use std::fmt;
@@ -90,7 +91,7 @@ pub enum Format {
 }
 
 /// Most bytes of a line. Source: `NGX_MAX_ERROR_STR`, nginx 1.31.5.
-const MAX_LINE: usize = 2048;
+pub(super) const MAX_LINE: usize = 2048;
 
 #[derive(Clone)]
 struct Target {
@@ -130,95 +131,57 @@ impl Logger {
         self.targets.iter().any(|target| level <= target.level)
     }
 
-    /// Writes a message at once. `connection` is its number, if it is about one; `context`
-    /// goes after the message (`, client: 192.0.2.1, server: ...`, with its comma).
+    /// Writes a message about the server itself at once.
+    pub fn log(&self, level: Level, message: &str) {
+        self.log_about(Subject::NONE, level, message);
+    }
+
+    /// Writes a message about `subject` at once.
     ///
-    /// Bytes that are not printable ASCII are written as `\xXX`, since both texts hold what
-    /// clients sent, and terminals obey what they show.
-    pub fn log(&self, level: Level, connection: Option<u64>, message: &[u8], context: &[u8]) {
-        self.write(level, connection, message, context, false);
+    /// In a text, bytes that are not printable ASCII are written as `\xXX`, since both the
+    /// message and its tags hold what clients sent, and terminals obey what they show.
+    pub fn log_about(&self, subject: &Subject, level: Level, message: &str) {
+        self.write(subject, level, message.as_bytes(), false);
     }
 
-    /// As [`Logger::log`], to every sink whatever its level: for connections that are debugged.
-    pub fn log_everywhere(
-        &self,
-        level: Level,
-        connection: Option<u64>,
-        message: &[u8],
-        context: &[u8],
-    ) {
-        self.write(level, connection, message, context, true);
+    /// As [`Logger::log_about`], to every sink whatever its level: for connections that are
+    /// debugged.
+    pub fn log_everywhere(&self, subject: &Subject, level: Level, message: &str) {
+        self.write(subject, level, message.as_bytes(), true);
     }
 
-    fn write(
-        &self,
-        level: Level,
-        connection: Option<u64>,
-        message: &[u8],
-        context: &[u8],
-        everywhere: bool,
-    ) {
+    fn write(&self, subject: &Subject, level: Level, message: &[u8], everywhere: bool) {
         for target in self
             .targets
             .iter()
             .filter(|target| everywhere || level <= target.level)
         {
-            let line = Line {
-                level,
-                connection,
-                message,
-                context,
+            let line = match target.format {
+                Format::Text => text(level, message, subject),
+                Format::Json => json::line(level, &timestamp(), message, subject),
             };
-            let text = match target.format {
-                Format::Text => line.text(),
-                Format::Json => line.json(),
-            };
-            target.sink.write_now(Some(level), &text);
+            target.sink.write_now(Some(level), &line);
         }
     }
 }
 
-struct Line<'a> {
-    level: Level,
-    connection: Option<u64>,
-    message: &'a [u8],
-    context: &'a [u8],
+/// `2026/11/20 22:04:31 [error] 123#123: *5 message, client: 192.0.2.1`
+fn text(level: Level, message: &[u8], subject: &Subject) -> Vec<u8> {
+    let pid = std::process::id();
+    let mut line = Vec::with_capacity(256);
+    line.extend_from_slice(&time(|wall| wall.error_log_time));
+    // Writing to memory does not fail. A worker's one thread has its process's number.
+    let _ = write!(line, " [{level}] {pid}#{pid}: ");
+    if let Some(connection) = subject.connection {
+        let _ = write!(line, "*{connection} ");
+    }
+    escape(&mut line, message, MAX_LINE);
+    escape(&mut line, &subject.text(), MAX_LINE);
+    line
 }
 
-impl Line<'_> {
-    /// `2026/11/20 22:04:31 [error] 123#123: *5 message, client: 192.0.2.1`
-    fn text(&self) -> Vec<u8> {
-        let pid = std::process::id();
-        let mut line = Vec::with_capacity(256);
-        line.extend_from_slice(&time(|wall| wall.error_log_time));
-        // Writing to memory does not fail. A worker's one thread has its process's number.
-        let _ = write!(line, " [{}] {pid}#{pid}: ", self.level);
-        if let Some(connection) = self.connection {
-            let _ = write!(line, "*{connection} ");
-        }
-        escape(&mut line, self.message, MAX_LINE);
-        escape(&mut line, self.context, MAX_LINE);
-        line
-    }
-
-    fn json(&self) -> Vec<u8> {
-        let pid = std::process::id();
-        let mut line = Vec::with_capacity(256);
-        line.extend_from_slice(b"{\"time\":\"");
-        line.extend_from_slice(&time(|wall| wall.iso8601));
-        let level = self.level;
-        let _ = write!(line, "\",\"level\":\"{level}\",\"pid\":{pid},\"tid\":{pid}");
-        if let Some(connection) = self.connection {
-            let _ = write!(line, ",\"connection\":{connection}");
-        }
-        json_field(&mut line, "message", self.message);
-        let context = self.context.strip_prefix(b", ").unwrap_or(self.context);
-        if !context.is_empty() {
-            json_field(&mut line, "context", context);
-        }
-        line.push(b'}');
-        line
-    }
+fn timestamp() -> [u8; 29] {
+    time(WallClock::iso8601_ms)
 }
 
 fn time<const N: usize>(field: impl Fn(&WallClock) -> [u8; N]) -> [u8; N] {
@@ -244,40 +207,35 @@ fn escape(line: &mut Vec<u8>, text: &[u8], limit: usize) {
     }
 }
 
-fn json_field(line: &mut Vec<u8>, name: &str, text: &[u8]) {
-    let mut printable = Vec::with_capacity(text.len());
-    escape(&mut printable, text, MAX_LINE);
-    let _ = write!(line, ",\"{name}\":\"");
-    for byte in printable {
-        if matches!(byte, b'"' | b'\\') {
-            line.push(b'\\');
-        }
-        line.push(byte);
-    }
-    line.push(b'"');
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::MemoryLog;
     use super::*;
     use std::rc::Rc;
 
-    fn logged(format: Format, log: impl FnOnce(&Logger)) -> String {
+    fn logged(log: impl FnOnce(&Logger)) -> String {
         let memory = Rc::new(MemoryLog::new(1 << 16));
         let mut logger = Logger::new();
-        logger.add(Level::Error, format, LogSink::Memory(Rc::clone(&memory)));
+        logger.add(
+            Level::Error,
+            Format::Text,
+            LogSink::Memory(Rc::clone(&memory)),
+        );
         log(&logger);
         String::from_utf8(memory.snapshot()).unwrap()
     }
 
     #[test]
     fn a_line_is_as_nginx_writes_it() {
-        let line = logged(Format::Text, |logger| {
-            logger.log(Level::Error, Some(5), b"it broke", b", client: 192.0.2.1");
+        let line = logged(|logger| {
+            let mut subject = Subject::connection(5);
+            subject.tag("client", "192.0.2.1");
+            subject.quote("host", "a, b");
+            logger.log_about(&subject, Level::Error, "it broke");
         });
         let pid = std::process::id();
-        let rest = format!(" [error] {pid}#{pid}: *5 it broke, client: 192.0.2.1\n");
+        let rest =
+            format!(" [error] {pid}#{pid}: *5 it broke, client: 192.0.2.1, host: \"a, b\"\n");
         assert_eq!(&line[19..], rest);
         let shape = |c: char| if c.is_ascii_digit() { '0' } else { c };
         let time: String = line[..19].chars().map(shape).collect();
@@ -286,8 +244,8 @@ mod tests {
 
     #[test]
     fn what_is_not_printable_is_escaped() {
-        let line = logged(Format::Text, |logger| {
-            logger.log(Level::Alert, None, b"a\x1b[2J\n\x7f\xC3\xA9\\", b"");
+        let line = logged(|logger| {
+            logger.log(Level::Alert, "a\x1b[2J\n\x7f\u{e9}\\");
         });
         assert!(
             line.ends_with("a\\x1B[2J\\x0A\\x7F\\xC3\\xA9\\\n"),
@@ -298,35 +256,24 @@ mod tests {
 
     #[test]
     fn levels_are_respected() {
-        let lines = logged(Format::Text, |logger| {
+        let lines = logged(|logger| {
             assert!(logger.enabled(Level::Error) && !logger.enabled(Level::Warn));
-            logger.log(Level::Warn, None, b"hidden", b"");
-            logger.log(Level::Emerg, None, b"seen", b"");
+            logger.log(Level::Warn, "hidden");
+            logger.log(Level::Emerg, "seen");
         });
         assert!(lines.contains("[emerg]") && !lines.contains("hidden"));
     }
 
     #[test]
     fn long_lines_are_cut() {
-        let line = logged(Format::Text, |logger| {
-            logger.log(Level::Error, None, &[0xFF; 10_000], b"");
+        let line = logged(|logger| {
+            logger.log(Level::Error, &"\u{ff}".repeat(5000));
         });
         assert!(line.len() <= MAX_LINE + 1);
-        assert!(line.ends_with("\\xFF\n"), "no half escape at the end");
-    }
-
-    #[test]
-    fn json_is_one_object_a_line() {
-        let line = logged(Format::Json, |logger| {
-            logger.log(Level::Error, Some(7), b"say \"hi\"\n", b", client: ::1");
-        });
-        let pid = std::process::id();
-        let rest = format!(
-            ",\"level\":\"error\",\"pid\":{pid},\"tid\":{pid},\"connection\":7,\
-             \"message\":\"say \\\"hi\\\"\\\\x0A\",\"context\":\"client: ::1\"}}\n"
+        assert!(
+            line.ends_with("\\xBF\n") || line.ends_with("\\xC3\n"),
+            "no half escape at the end"
         );
-        assert!(line.starts_with("{\"time\":\""));
-        assert!(line.ends_with(&rest), "{line}");
     }
 
     #[test]

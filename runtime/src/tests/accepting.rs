@@ -12,6 +12,7 @@ fn worker(connections: u32) -> Rc<Worker> {
     Worker::new(WorkerLimits {
         connections,
         multi_accept: true,
+        ..WorkerLimits::default()
     })
     .unwrap()
 }

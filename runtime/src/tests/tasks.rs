@@ -1,12 +1,13 @@
 //! Tasks, timers, threads and hooks.
 
 use super::{Journal, PATIENCE_MS, run_until, worker};
-use crate::{BlockingPool, Elapsed, PoolFull, Worker};
-use std::cell::Cell;
+use crate::{BlockingPool, Elapsed, PoolFull, Worker, WorkerLimits};
+use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::task::Poll;
+use std::time::Duration;
 
 #[test]
 fn sleeps_end_in_order_of_time() {
@@ -213,6 +214,36 @@ fn hooks_see_every_turn() {
     worker.turn(Some(0));
     assert_eq!(journal.entries(), [1, 0, 2, 0]);
     assert_eq!(worker.heartbeat(), 2);
+}
+
+#[test]
+fn a_turn_that_takes_long_is_reported() {
+    let worker = Worker::new(WorkerLimits {
+        stall: Some(20),
+        ..WorkerLimits::default()
+    })
+    .unwrap();
+    let reports = Rc::new(RefCell::new(Vec::new()));
+    let kept = Rc::clone(&reports);
+    worker.set_report_hook(Rc::new(move |level, text| {
+        kept.borrow_mut().push(format!("[{level}] {text}"));
+    }));
+    std::thread::sleep(Duration::from_millis(40));
+    worker.turn(Some(0));
+    worker.turn(Some(40));
+    worker.turn(Some(0));
+    assert!(
+        reports.borrow().is_empty(),
+        "starting and waiting are no stalls"
+    );
+    worker.at_turn_end(Rc::new(|| std::thread::sleep(Duration::from_millis(40))));
+    worker.turn(Some(0));
+    worker.turn(Some(0));
+    let first = reports.borrow().first().cloned().unwrap_or_default();
+    assert!(
+        first.starts_with("[warn] event loop stalled: one iteration took "),
+        "{first}"
+    );
 }
 
 #[test]

@@ -134,9 +134,7 @@ impl Master {
         };
         configuration.run_worker(context);
         for text in ["exiting", "exit"] {
-            configuration
-                .log()
-                .log(Level::Notice, None, text.as_bytes(), b"");
+            configuration.log().log(Level::Notice, text);
         }
         Ok(())
     }

@@ -152,8 +152,7 @@ impl Configuration for LoadedSite {
         for (path, error) in self.loaded.log_files.reopen() {
             let reason = http::error::os_error(&error);
             let message = format!("open() \"{}\" failed ({reason})", path.display());
-            self.log()
-                .log(runtime::log::Level::Emerg, None, message.as_bytes(), b"");
+            self.log().log(runtime::log::Level::Emerg, &message);
         }
         if let Some(owner) = owner {
             for handle in self.loaded.log_files.iter() {
@@ -163,7 +162,7 @@ impl Configuration for LoadedSite {
                     let reason = http::error::os_error(&error);
                     let message = format!("chown(\"{path}\", {owner}) failed ({reason})");
                     let logger = self.log();
-                    logger.log(runtime::log::Level::Alert, None, message.as_bytes(), b"");
+                    logger.log(runtime::log::Level::Alert, &message);
                 }
             }
         }

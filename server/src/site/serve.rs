@@ -22,7 +22,7 @@ pub(super) fn run(loaded: &Loaded, plan: &ProcessPlan, prefix: &Path, context: W
     let logger = loaded.main.error_log.logger().clone();
     if let Err(error) = try_run(loaded, plan, prefix, context) {
         let message = format!("worker cannot start: {error}");
-        logger.log(Level::Emerg, None, message.as_bytes(), b"");
+        logger.log(Level::Emerg, &message);
     }
     loaded.log_files.flush();
 }
@@ -37,10 +37,11 @@ fn try_run(
     let worker = Worker::new(WorkerLimits {
         connections: u32::try_from(*events.worker_connections).unwrap_or(u32::MAX),
         multi_accept: *events.multi_accept,
+        stall: (*loaded.main.timer_resolution == 0).then_some(*events.stall_threshold),
     })?;
     let logger = loaded.main.error_log.logger().clone();
     worker.set_report_hook(Rc::new(move |level, message| {
-        logger.log(level, None, message.as_bytes(), b"");
+        logger.log(level, message);
     }));
     tell_of_full_logs(loaded);
     let listeners = std::mem::take(&mut context.listeners);
@@ -84,7 +85,7 @@ fn tell_of_full_logs(loaded: &Loaded) {
         };
         let logger = loaded.main.error_log.logger().clone();
         file.set_error_hook(Rc::new(move |message| {
-            logger.log(Level::Alert, None, message.as_bytes(), b"");
+            logger.log(Level::Alert, message);
         }));
     }
 }
@@ -159,7 +160,7 @@ impl Orders {
                 Command::Reopen => {
                     for (path, error) in self.log_files.reopen() {
                         let message = format!("open() \"{}\" failed ({error})", path.display());
-                        self.logger.log(Level::Emerg, None, message.as_bytes(), b"");
+                        self.logger.log(Level::Emerg, &message);
                     }
                 }
             }
@@ -168,8 +169,7 @@ impl Orders {
 
     /// Accepts nothing new and ends when what there is has ended.
     fn drain(&self) {
-        self.logger
-            .log(Level::Notice, None, b"gracefully shutting down", b"");
+        self.logger.log(Level::Notice, "gracefully shutting down");
         self.context.show_shutting_down();
         for id in self.listeners.take() {
             self.worker.close_listener(id);

@@ -43,7 +43,7 @@ pub(super) struct Main {
     /// Thread pools.
     pub(super) thread_pools: Setting<Vec<ThreadPool>>,
     /// How seldom nginx asks for the time; ours asks once a turn of the loop.
-    timer_resolution: Setting<u64>,
+    pub(super) timer_resolution: Setting<u64>,
     /// Whether patterns are compiled to machine code; those of PCRE2 always are.
     pcre_jit: Setting<bool>,
     /// What `events` says.
@@ -95,6 +95,8 @@ pub(super) struct Events {
     pub(super) accept_mutex_delay: Setting<u64>,
     /// Clients whose connections are logged in detail.
     pub(super) debug_connections: Setting<Vec<DebugConnection>>,
+    /// Milliseconds that a turn of the loop may take before it is reported.
+    pub(super) stall_threshold: Setting<u64>,
     method: Setting<usize>,
     aio_requests: Setting<u64>,
 }
@@ -134,6 +136,7 @@ impl Default for Events {
             accept_mutex: Setting::new(false),
             accept_mutex_delay: Setting::new(500),
             debug_connections: Setting::new(Vec::new()),
+            stall_threshold: Setting::new(1000),
             method: Setting::new(0),
             aio_requests: Setting::new(32),
         }
@@ -229,6 +232,7 @@ pub(super) const EVENTS_DIRECTIVES: &[Directive<Events>] = &[
     }),
     flag("multi_accept", EVENTS, |s| &mut s.multi_accept),
     flag("accept_mutex", EVENTS, |s| &mut s.accept_mutex),
+    millis("stall_threshold", EVENTS, |s| &mut s.stall_threshold),
     millis("accept_mutex_delay", EVENTS, |s| &mut s.accept_mutex_delay),
     custom("use", EVENTS, Arity::ONE, read_use),
     custom(

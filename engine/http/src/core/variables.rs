@@ -163,6 +163,9 @@ const VARIABLES: &[Variable] = &[
     Variable::new("time_iso8601", |r, out| {
         text(out, &r.connection.http.worker.wall().iso8601)
     }),
+    Variable::new("time_iso8601_ms", |r, out| {
+        text(out, &r.connection.http.worker.wall().iso8601_ms())
+    }),
     Variable::new("time_local", |r, out| {
         text(out, &r.connection.http.worker.wall().log_time)
     }),

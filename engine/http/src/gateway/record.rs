@@ -120,8 +120,8 @@ pub fn charset_asked_for(request: &Request) -> Option<&Bytes> {
     RECORDS.get(request)?.charset.as_ref()
 }
 
-/// What the error log says about the peer that `request` is sent to, if it is to one.
-pub fn log_context(request: &Request) -> Option<String> {
+/// The peer that `request` is sent to, as the error log names it, if it is sent to one.
+pub fn log_tag(request: &Request) -> Option<String> {
     let records = RECORDS.get(request).filter(|records| records.is_active)?;
     let peer = records.last()?;
     let colon = if peer.peer.starts_with("unix:") {
@@ -130,7 +130,7 @@ pub fn log_context(request: &Request) -> Option<String> {
         ""
     };
     Some(format!(
-        ", upstream: \"{}{}{colon}{}\"",
+        "{}{}{colon}{}",
         records.scheme,
         peer.peer,
         String::from_utf8_lossy(records.uri.as_deref().unwrap_or(request.original_uri()))

@@ -125,7 +125,7 @@ impl Database {
                 Err(full) => (Level::Error, full.to_string()),
             };
             let logger = ERROR_LOG.of(&location.settings).logs.logger();
-            logger.log(level, None, message.as_bytes(), b"");
+            logger.log(level, &message);
         });
     }
 

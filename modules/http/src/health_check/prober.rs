@@ -343,13 +343,13 @@ impl Attending {
     fn log(&self, level: Level, message: &str) {
         let (name, peer) = (&self.duty.found.tests.name, &self.peer.config.name);
         let upstream = &self.group.upstream.name;
-        let mut about =
-            format!(", health check \"{name}\" of peer {peer} in upstream \"{upstream}\"");
+        let mut text =
+            format!("{message}, health check \"{name}\" of peer {peer} in upstream \"{upstream}\"");
         if let Some(port) = self.duty.check.port {
-            about += &format!(", port {port}");
+            text += &format!(", port {port}");
         }
         let logger = ERROR_LOG.of(&self.duty.location.settings).logs.logger();
-        logger.log(level, None, message.as_bytes(), about.as_bytes());
+        logger.log(level, &text);
     }
 }
 

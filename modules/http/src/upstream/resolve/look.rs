@@ -215,7 +215,7 @@ impl Watch {
 
     fn log(&self, message: &str) {
         let logger = self.logs.logger();
-        logger.log(Level::Error, None, message.as_bytes(), b"");
+        logger.log(Level::Error, message);
     }
 }
 
