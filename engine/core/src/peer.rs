@@ -33,6 +33,7 @@ mod balance;
 mod counters;
 mod description;
 mod group;
+mod least_time;
 mod local;
 mod peers;
 mod shared;
@@ -41,10 +42,11 @@ mod tests;
 
 use crate::address::Address;
 use crate::variable::Lookup;
-pub use balance::{IpHash, LeastConn, RandomTwo, RoundRobin};
+pub use balance::{Comparison, IpHash, LeastConn, RandomTwo, RoundRobin};
 pub use counters::{Counters, Health};
 pub use group::{Group, Peer};
-pub use peers::{Chosen, Earlier, NoRoom, Peers};
+pub use least_time::{LeastTime, Measure};
+pub use peers::{Chosen, Earlier, NoRoom, Peers, Report};
 use runtime::Millis;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -80,6 +82,10 @@ pub struct PeerConfig {
     pub is_backup: bool,
     /// Never used.
     pub is_down: bool,
+    /// Milliseconds over which its share grows to all of it when it comes back; 0 for at once.
+    pub slow_start: Millis,
+    /// Gets nothing new.
+    pub is_draining: bool,
     /// What found its address while running, such as the name of a server with `resolve`; `None`
     /// when it was there when the configuration was loaded.
     pub found_by: Option<Rc<str>>,
@@ -99,6 +105,8 @@ impl PeerConfig {
             max_conns: 0,
             is_backup: false,
             is_down: false,
+            slow_start: 0,
+            is_draining: false,
             found_by: None,
         }
     }
@@ -167,4 +175,13 @@ pub trait Balancer {
 
     /// The peer for this attempt; `None` when none is available.
     fn pick(&self, group: &Group<'_>, attempt: &mut Attempt) -> Option<PeerId>;
+
+    /// What requests that are not answered yet are compared by, if they are; see
+    /// [`Counters::waiting`].
+    fn awaits(&self) -> Option<Measure> {
+        None
+    }
+
+    /// A worker starts, with a seed that no other has.
+    fn start_worker(&self, _seed: u64) {}
 }

@@ -77,6 +77,7 @@ pub static MODULES: &[&Module] = &[
     &upstream::HASH,
     &upstream::IP_HASH,
     &upstream::LEAST_CONN,
+    &upstream::LEAST_TIME,
     &upstream::RANDOM,
     &upstream::KEEPALIVE,
     &upstream::RETRY_BUDGET,

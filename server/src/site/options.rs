@@ -4,7 +4,7 @@
 use http::Module;
 
 /// Modules of `http` that nginx builds unless it is told not to.
-const DEFAULTS: [&str; 32] = [
+const DEFAULTS: [&str; 33] = [
     "charset",
     "gzip",
     "ssi",
@@ -37,6 +37,7 @@ const DEFAULTS: [&str; 32] = [
     "upstream_random",
     "upstream_keepalive",
     "upstream_zone",
+    "upstream_sticky",
 ];
 
 /// The options: what is added to nginx's default build, and what of it is not there.
@@ -51,12 +52,6 @@ pub(super) fn of(modules: &[&Module]) -> Vec<String> {
     let is_missing = |name: &&&str| !modules.iter().any(|module| module.name == **name);
     let missing = DEFAULTS.iter().filter(is_missing);
     options.extend(missing.map(|name| format!("--without-http_{name}_module")));
-    if !modules
-        .iter()
-        .any(|module| module.name == "upstream_sticky")
-    {
-        options.push("--without-http_upstream_sticky_module".to_owned());
-    }
     if !modules.iter().any(|module| module.name == "cache") {
         options.push("--without-http-cache".to_owned());
     }

@@ -1,6 +1,7 @@
 //! The balancers that need nothing but the peers.
 
-use super::{Attempt, Balancer, Group, Peer, PeerId, Session};
+use super::{Attempt, Balancer, Group, Measure, Peer, PeerId, Session};
+use runtime::Millis;
 use std::cell::Cell;
 use std::cmp::Ordering;
 use std::net::IpAddr;
@@ -22,34 +23,37 @@ pub struct LeastConn;
 
 impl Balancer for LeastConn {
     fn pick(&self, group: &Group<'_>, attempt: &mut Attempt) -> Option<PeerId> {
-        let loads = group.available(attempt).map(|peer| Load::of(&peer));
-        let least = loads.min_by(Load::compare)?;
+        let load = |peer: &Peer<'_>| Comparison::Connections.load(group, peer, attempt.now);
+        let loads = group.available(attempt).map(|peer| load(&peer));
+        let least = loads.min_by(|a, b| compare(*a, *b))?;
         // Equally loaded peers take weighted turns; otherwise an idle group would send every
         // request to its first member.
-        group.next_in_turn(attempt, |peer| Load::of(peer).compare(&least).is_eq())
+        group.next_in_turn(attempt, |peer| compare(load(peer), least).is_eq())
     }
 }
 
-/// Connections per unit of weight.
-struct Load {
-    connections: u64,
-    weight: u32,
+/// What loads of two peers are compared by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// How many connections they have.
+    Connections,
+    /// How long they take.
+    Time(Measure),
 }
 
-impl Load {
-    fn of(peer: &Peer<'_>) -> Self {
-        Self {
-            connections: peer.counters.connections(),
-            weight: peer.config.weight,
+impl Comparison {
+    /// A peer's load, and its weight that this is to be divided by.
+    fn load(self, group: &Group<'_>, peer: &Peer<'_>, now: Millis) -> (u64, u64) {
+        match self {
+            Self::Connections => (peer.counters.connections(), group.weight(peer, now)),
+            Self::Time(measure) => measure.load(group, peer, now),
         }
     }
+}
 
-    /// Orders by `connections / weight` without dividing: a/x < b/y when a·y < b·x.
-    fn compare(&self, other: &Self) -> Ordering {
-        let ours = self.connections.saturating_mul(u64::from(other.weight));
-        let theirs = other.connections.saturating_mul(u64::from(self.weight));
-        ours.cmp(&theirs)
-    }
+/// Orders by load / weight without dividing: a/x < b/y when a·y < b·x.
+pub(super) fn compare((a, x): (u64, u64), (b, y): (u64, u64)) -> Ordering {
+    a.saturating_mul(y).cmp(&b.saturating_mul(x))
 }
 
 /// The same client, by its address, to the same peer. Of an IPv4 address three bytes count.
@@ -86,16 +90,16 @@ impl Balancer for IpHash {
     }
 }
 
-/// Any peer by its weight; of two such, the one with fewer connections.
+/// Any peer by its weight; of two such, the one with less load.
 pub struct RandomTwo {
-    /// Whether two are compared.
-    pub compares: bool,
+    /// What two are compared by, if they are.
+    pub compares: Option<Comparison>,
     state: Cell<u64>,
 }
 
 impl RandomTwo {
     /// Starts from `seed`.
-    pub fn new(compares: bool, seed: u64) -> Self {
+    pub fn new(compares: Option<Comparison>, seed: u64) -> Self {
         Self {
             compares,
             state: Cell::new(seed | 1),
@@ -139,11 +143,16 @@ impl RandomTwo {
 impl Balancer for RandomTwo {
     fn pick(&self, group: &Group<'_>, attempt: &mut Attempt) -> Option<PeerId> {
         let first = self.any(group, attempt, None)?;
-        if !self.compares {
+        let Some(comparison) = self.compares else {
             return Some(first.id);
-        }
+        };
+        let load = |peer: &Peer<'_>| comparison.load(group, peer, attempt.now);
         let second = self.any(group, attempt, Some(first.id));
-        let better = second.filter(|second| Load::of(second).compare(&Load::of(&first)).is_lt());
+        let better = second.filter(|second| compare(load(second), load(&first)).is_lt());
         Some(better.unwrap_or(first).id)
+    }
+
+    fn start_worker(&self, seed: u64) {
+        self.state.set((self.state.get() ^ seed) | 1);
     }
 }

@@ -109,6 +109,16 @@ counters! {
     times_unhealthy set_times_unhealthy;
     /// Whether (1) the last check passed.
     last_passed set_last_passed;
+    /// Average milliseconds until the head of its answers, of late; 0 before the first.
+    header_time set_header_time;
+    /// Average milliseconds until the end of its answers, of late; 0 before the first.
+    response_time set_response_time;
+    /// How many requests wait for it, where the balancer counts them.
+    waiting set_waiting;
+    /// The sum of the times since when they do, wrapping.
+    waiting_since set_waiting_since;
+    /// When it came back, and its share began to grow; 0 when it has all of it.
+    slow_start set_slow_start;
     /// Whether (1) it gets no new sessions, but keeps those that are bound to it.
     draining set_draining;
 }
@@ -128,6 +138,54 @@ impl<'a> Counters<'a> {
     #[inline]
     pub fn set_credit(self, credit: i64) {
         self.set_current_weight(credit.cast_unsigned());
+    }
+
+    /// Takes `time` into an average that forgets: a twentieth of each new one counts (as in nginx).
+    fn averaged(average: u64, time: u64) -> u64 {
+        match average {
+            0 => time,
+            average => (time + 19 * average + 10) / 20,
+        }
+    }
+
+    /// Takes a time until the head of an answer into [`Counters::header_time`].
+    pub(super) fn add_header_time(self, ms: u64) {
+        self.set_header_time(Self::averaged(self.header_time(), ms));
+    }
+
+    /// Takes a time until the end of an answer into [`Counters::response_time`].
+    pub(super) fn add_response_time(self, ms: u64) {
+        self.set_response_time(Self::averaged(self.response_time(), ms));
+    }
+
+    /// Counts a request that waits since `since`.
+    pub(super) fn begin_waiting(self, since: u64) {
+        self.set_waiting(self.waiting() + 1);
+        self.set_waiting_since(self.waiting_since().wrapping_add(since));
+    }
+
+    /// The request that waited since `since` waits no more.
+    pub(super) fn end_waiting(self, since: u64) {
+        match self.waiting() {
+            0 => {}
+            1 => self.forget_waiting(),
+            more => {
+                self.set_waiting(more - 1);
+                self.set_waiting_since(self.waiting_since().wrapping_sub(since));
+            }
+        }
+    }
+
+    /// Nobody waits any more.
+    pub(super) fn forget_waiting(self) {
+        self.set_waiting(0);
+        self.set_waiting_since(0);
+    }
+
+    /// Milliseconds that requests have waited, on average.
+    pub(super) fn waited(self, now: u64) -> u64 {
+        let average = self.waiting_since().checked_div(self.waiting());
+        average.map_or(0, |since| now.saturating_sub(since))
     }
 
     /// What is known of its health.
@@ -158,6 +216,9 @@ impl<'a> Counters<'a> {
         self.set_effective_weight(old.effective_weight().min(u64::from(max_weight)));
         self.set_requests(old.requests());
         self.set_health_number(old.health_number());
+        self.set_header_time(old.header_time());
+        self.set_response_time(old.response_time());
+        self.set_slow_start(old.slow_start());
         self.set_draining(old.draining());
     }
 }

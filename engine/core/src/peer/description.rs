@@ -6,12 +6,13 @@ use shm::{Corrupt, Record};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::rc::Rc;
 
-/// Weight, `max_fails`, `max_conns`, marks, `fail_timeout`.
-type Numbers = (u32, u32, u32, u32, u64);
+/// Weight, `max_fails`, `max_conns`, marks, `fail_timeout`, `slow_start`.
+type Numbers = (u32, u32, u32, u32, u64, u64);
 
 const BACKUP: u32 = 1;
 const DOWN: u32 = 2;
 const FOUND: u32 = 4;
+const DRAINING: u32 = 8;
 
 /// Kinds of addresses.
 const V4: u8 = 4;
@@ -23,13 +24,15 @@ pub(super) fn encode(config: &PeerConfig) -> Vec<u8> {
     let mark = |is_set: bool, mark: u32| if is_set { mark } else { 0 };
     let marks = mark(config.is_backup, BACKUP)
         | mark(config.is_down, DOWN)
-        | mark(config.found_by.is_some(), FOUND);
+        | mark(config.found_by.is_some(), FOUND)
+        | mark(config.is_draining, DRAINING);
     let numbers: Numbers = (
         config.weight,
         config.max_fails,
         config.max_conns,
         marks,
         config.fail_timeout,
+        config.slow_start,
     );
     let mut out = vec![0; Numbers::SIZE];
     // It was made just as long.
@@ -46,7 +49,7 @@ pub(super) fn encode(config: &PeerConfig) -> Vec<u8> {
 
 /// What [`encode`] made `bytes` of, which may go on behind it.
 pub(super) fn decode(bytes: &[u8]) -> Result<PeerConfig, Corrupt> {
-    let (weight, max_fails, max_conns, marks, fail_timeout) = Numbers::read(bytes)?;
+    let (weight, max_fails, max_conns, marks, fail_timeout, slow_start) = Numbers::read(bytes)?;
     let mut rest = bytes.get(Numbers::SIZE..).ok_or(Corrupt)?;
     let address = address_of(take(&mut rest)?)?;
     let name = text(take(&mut rest)?);
@@ -63,6 +66,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<PeerConfig, Corrupt> {
         is_backup: marks & BACKUP != 0,
         is_down: marks & DOWN != 0,
         found_by: (marks & FOUND != 0).then_some(found_by),
+        slow_start,
+        is_draining: marks & DRAINING != 0,
     })
 }
 
@@ -142,6 +147,8 @@ mod tests {
                 max_fails: 7,
                 fail_timeout: 1 << 40,
                 max_conns: 9,
+                slow_start: 11,
+                is_draining: number == 3,
                 is_backup: number == 1,
                 is_down: number == 2,
                 found_by: (number == 3).then(|| "backend.test".into()),

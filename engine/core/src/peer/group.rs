@@ -1,11 +1,14 @@
 //! A group that is held: who may be chosen, whose turn it is, and how it ended.
 
 use super::counters::{Counters, Health, Row};
-use super::peers::List;
+use super::peers::{List, Report};
 use super::{Attempt, Balancer, Outcome, PeerConfig, PeerId};
 use runtime::Millis;
 use std::cell::Cell;
 use std::rc::Rc;
+
+/// Units of a weight that growing shares are counted in.
+const FULL: u64 = 100;
 
 /// A group while nobody else changes it.
 #[derive(Clone, Copy)]
@@ -40,6 +43,37 @@ impl Peer<'_> {
     pub fn is_full(&self) -> bool {
         let most = u64::from(self.config.max_conns);
         most > 0 && self.counters.connections() >= most
+    }
+
+    /// Says what checks found out about it at `now`. If it comes back it may begin slowly.
+    pub fn set_health(&self, health: Health, now: Millis) {
+        let was_usable = self.counters.health().is_usable();
+        self.counters.set_health(health);
+        if health.is_usable() && !was_usable {
+            self.begin_slowly(now);
+        }
+    }
+
+    /// Its share grows from nothing from now on, if it is configured to.
+    fn begin_slowly(&self, now: Millis) {
+        if self.config.slow_start > 0 {
+            self.counters.set_slow_start(now.max(1));
+        }
+    }
+
+    /// Its `weight`, in units of which it has [`FULL`] for each when its share does not grow.
+    fn grown(&self, weight: u64, now: Millis) -> u64 {
+        let full = weight * FULL;
+        match self.counters.slow_start() {
+            0 => full,
+            begin => {
+                let passed = now.saturating_sub(begin);
+                match (full.saturating_mul(passed)).checked_div(self.config.slow_start) {
+                    Some(grown) if passed < self.config.slow_start => grown.max(1),
+                    _ => full,
+                }
+            }
+        }
     }
 }
 
@@ -109,7 +143,7 @@ impl<'a> Group<'a> {
             return false;
         }
         let counters = peer.counters;
-        if !counters.health().is_usable() || counters.draining() != 0 {
+        if !counters.health().is_usable() || config.is_draining || counters.draining() != 0 {
             return false;
         }
         if self.is_single() {
@@ -117,6 +151,16 @@ impl<'a> Group<'a> {
         }
         let is_forgiven = attempt.is_last_resort && counters.health() == Health::Up;
         (is_forgiven || !peer.is_failing(attempt.now)) && !attempt.has_tried(peer.id)
+    }
+
+    /// The weight of `peer` now, to be compared with those of others of the group.
+    pub fn weight(&self, peer: &Peer<'_>, now: Millis) -> u64 {
+        let weight = u64::from(peer.config.weight);
+        if self.list.has_slow_start {
+            peer.grown(weight, now)
+        } else {
+            weight
+        }
     }
 
     /// The peers that `attempt` may use now.
@@ -135,13 +179,8 @@ impl<'a> Group<'a> {
         let mut best: Option<(Peer<'a>, i64)> = None;
         for peer in self.available(attempt).filter(|peer| admits(peer)) {
             let counters = peer.counters;
-            let weight = counters.effective_weight();
-            let credit = counters.credit() + weight.cast_signed();
-            counters.set_credit(credit);
-            total += weight.cast_signed();
-            if weight < u64::from(peer.config.weight) {
-                counters.set_effective_weight(weight + 1);
-            }
+            total += self.grant(&peer, attempt.now);
+            let credit = counters.credit();
             if best.is_none_or(|(_, most)| credit > most) {
                 best = Some((peer, credit));
             }
@@ -151,18 +190,35 @@ impl<'a> Group<'a> {
         Some(peer.id)
     }
 
+    /// Adds to a peer's credit what it is due each turn; returns it.
+    pub(super) fn grant(&self, peer: &Peer<'_>, now: Millis) -> i64 {
+        let counters = peer.counters;
+        let weight = counters.effective_weight();
+        let due = if self.list.has_slow_start {
+            peer.grown(weight, now).cast_signed()
+        } else {
+            weight.cast_signed()
+        };
+        counters.set_credit(counters.credit() + due);
+        if weight < u64::from(peer.config.weight) {
+            counters.set_effective_weight(weight + 1);
+        }
+        due
+    }
+
     /// Chooses a peer: a primary one by `balancer`, and when there is none a backup one.
     pub(super) fn choose(
         &self,
         balancer: &dyn Balancer,
         attempt: &mut Attempt,
     ) -> Option<Peer<'a>> {
-        let chosen = balancer.pick(self, attempt).or_else(|| {
+        let pick = |attempt: &mut Attempt| balancer.pick(self, attempt);
+        let chosen = pick(attempt).or_else(|| {
             if attempt.wants_backup || !self.list.has_backup {
                 return None;
             }
             attempt.wants_backup = true;
-            let chosen = self.next_in_turn(attempt, |_| true);
+            let chosen = pick(attempt);
             attempt.wants_backup = chosen.is_some();
             chosen
         });
@@ -196,19 +252,29 @@ impl<'a> Group<'a> {
 
     /// Gives a peer back that was chosen, listed or not. Tells whether it is left alone from now
     /// on because it failed too often.
-    pub(super) fn release(&self, id: PeerId, outcome: Outcome, now: Millis) -> bool {
+    pub(super) fn release(&self, id: PeerId, report: &Report) -> bool {
+        let now = report.now;
         self.let_go(id);
         let Some(peer) = self.get(id) else {
             return false;
         };
         let counters = peer.counters;
+        // Only of those that answer: others would be preferred for failing quickly.
+        if let (Outcome::Answered, Some(time)) = (report.outcome, report.header_time) {
+            counters.add_header_time(time);
+            counters.add_response_time(report.response_time);
+        }
         if self.is_single() {
             counters.set_fails(0);
             return false;
         }
-        if outcome != Outcome::Failed {
+        if report.outcome != Outcome::Failed {
             // A success after the failures were last counted forgives them.
             if counters.accessed() < counters.checked() {
+                let max_fails = u64::from(peer.config.max_fails);
+                if max_fails > 0 && counters.fails() >= max_fails {
+                    peer.begin_slowly(now);
+                }
                 counters.set_fails(0);
             }
             return false;

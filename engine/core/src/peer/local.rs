@@ -4,7 +4,6 @@ use super::counters::{Counters, Row, empty_row};
 use super::peers::{List, Listed};
 use super::{PeerConfig, PeerId};
 use std::cell::RefCell;
-use std::rc::Rc;
 
 /// Rows in memory of this process.
 #[derive(Debug, Default)]
@@ -27,10 +26,7 @@ impl Local {
         counters.begin(config.weight);
         counters.set_serial(u64::from(serial));
         list.rows.resize(rows.len(), None);
-        list.rows[index] = Some(Listed {
-            serial,
-            config: Rc::new(config),
-        });
+        list.rows[index] = Some(Listed::new(serial, config));
         list.version += 1;
         list.summarize();
         PeerId {

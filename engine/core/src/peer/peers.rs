@@ -3,7 +3,7 @@
 use super::group::{Group, Peer};
 use super::local::Local;
 use super::shared::Shared;
-use super::{Attempt, Balancer, Health, Outcome, PeerConfig, PeerId, Session};
+use super::{Attempt, Balancer, Health, Measure, Outcome, PeerConfig, PeerId, Session};
 use runtime::Millis;
 use shm::{Corrupt, Zone};
 use std::cell::{Cell, RefCell};
@@ -55,6 +55,8 @@ pub(super) struct List {
     /// How many there are.
     pub(super) len: usize,
     pub(super) has_backup: bool,
+    /// Whether some peer's share grows slowly.
+    pub(super) has_slow_start: bool,
     pub(super) total_weight: u32,
     /// The serial number given last, where nobody else gives any.
     pub(super) last_serial: u32,
@@ -66,12 +68,22 @@ pub(super) struct Listed {
     pub(super) config: Rc<PeerConfig>,
 }
 
+impl Listed {
+    pub(super) fn new(serial: u32, config: PeerConfig) -> Self {
+        Self {
+            serial,
+            config: Rc::new(config),
+        }
+    }
+}
+
 impl List {
     /// Derives what is derived from the rows.
     pub(super) fn summarize(&mut self) {
         let configs = || self.rows.iter().flatten().map(|listed| &listed.config);
         self.len = configs().count();
         self.has_backup = configs().any(|config| config.is_backup);
+        self.has_slow_start = configs().any(|config| config.slow_start > 0);
         self.total_weight = configs()
             .filter(|config| !config.is_backup)
             .map(|config| config.weight)
@@ -86,6 +98,43 @@ pub struct Chosen {
     pub id: PeerId,
     /// What the configuration says about it; stays when the peer is removed.
     pub config: Rc<PeerConfig>,
+    /// Since when it is counted as waited for, if it is.
+    waits_since: Option<Millis>,
+}
+
+impl Chosen {
+    fn of(peer: Peer<'_>) -> Self {
+        Self {
+            id: peer.id,
+            config: Rc::clone(peer.config),
+            waits_since: None,
+        }
+    }
+}
+
+/// How a chosen peer did.
+#[derive(Clone, Copy, Debug)]
+pub struct Report {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Now, in milliseconds of the monotonic clock.
+    pub now: Millis,
+    /// Milliseconds until the head of its answer, where there was one.
+    pub header_time: Option<Millis>,
+    /// Milliseconds until now.
+    pub response_time: Millis,
+}
+
+impl Report {
+    /// An end at `now` of which nothing was measured.
+    pub fn new(outcome: Outcome, now: Millis) -> Self {
+        Self {
+            outcome,
+            now,
+            header_time: None,
+            response_time: 0,
+        }
+    }
 }
 
 /// What the configuration before this one left behind in a zone.
@@ -187,11 +236,7 @@ impl Peers {
 
     /// Everybody on the list.
     pub fn list(&self) -> Vec<Chosen> {
-        let chosen = |peer: Peer<'_>| Chosen {
-            id: peer.id,
-            config: Rc::clone(peer.config),
-        };
-        self.with(|group| group.iter().map(chosen).collect())
+        self.with(|group| group.iter().map(Chosen::of).collect())
     }
 
     /// Lists another peer.
@@ -215,13 +260,13 @@ impl Peers {
         }
     }
 
-    /// Says what checks found out about a peer; returns what was known before, `None` when it is
-    /// not listed any more.
-    pub fn set_health(&self, id: PeerId, health: Health) -> Option<Health> {
+    /// Says what checks found out about a peer at `now`; returns what was known before, `None`
+    /// when it is not listed any more. One that comes back may begin slowly.
+    pub fn set_health(&self, id: PeerId, health: Health, now: Millis) -> Option<Health> {
         self.with(|group| {
-            let counters = group.get(id)?.counters;
-            let before = counters.health();
-            counters.set_health(health);
+            let peer = group.get(id)?;
+            let before = peer.counters.health();
+            peer.set_health(health, now);
             Some(before)
         })
     }
@@ -257,17 +302,35 @@ impl Peers {
     fn try_choose(&self, balancer: &dyn Balancer, attempt: &mut Attempt) -> Option<Chosen> {
         self.hold(true, |group| {
             let peer = group.choose(balancer, attempt)?;
-            Some(Chosen {
-                id: peer.id,
-                config: Rc::clone(peer.config),
-            })
+            let mut chosen = Chosen::of(peer);
+            if balancer.awaits().is_some() {
+                peer.counters.begin_waiting(attempt.now);
+                chosen.waits_since = Some(attempt.now);
+            }
+            Some(chosen)
         })
+    }
+
+    /// The head of a chosen peer's answer is there: for a balancer that
+    /// [awaits](Balancer::awaits) no more than that, nobody waits for it any longer.
+    pub fn answered(&self, balancer: &dyn Balancer, chosen: &mut Chosen) {
+        if balancer.awaits() == Some(Measure::Header)
+            && let Some(since) = chosen.waits_since.take()
+        {
+            let end = |peer: Peer<'_>| peer.counters.end_waiting(since);
+            self.with(|group| group.get(chosen.id).map(end));
+        }
     }
 
     /// Gives a peer back. Tells whether it is left alone from now on because it failed too
     /// often.
-    pub fn release(&self, id: PeerId, outcome: Outcome, now: Millis) -> bool {
-        self.with(|group| group.release(id, outcome, now))
+    pub fn release(&self, chosen: &Chosen, report: &Report) -> bool {
+        self.with(|group| {
+            if let (Some(since), Some(peer)) = (chosen.waits_since, group.get(chosen.id)) {
+                peer.counters.end_waiting(since);
+            }
+            group.release(chosen.id, report)
+        })
     }
 
     /// Gives back the connections of processes that are not to be kept; says whether there were

@@ -137,8 +137,7 @@ impl Shared {
                 Some(known) => known.clone(),
                 None => {
                     let place = place(counters.description()).ok_or(Corrupt)?;
-                    let config = Rc::new(description::decode(rest(guard, place)?)?);
-                    Listed { serial, config }
+                    Listed::new(serial, description::decode(rest(guard, place)?)?)
                 }
             }));
         }
@@ -340,6 +339,10 @@ impl Shared {
             }
         }
         for counters in rows.iter().map(Counters::of) {
+            // Whose requests those were that waited is not known: they are counted anew.
+            if !dead.is_empty() {
+                counters.forget_waiting();
+            }
             if counters.leaving() != 0 && counters.connections() == 0 {
                 counters.set_serial(0);
             }

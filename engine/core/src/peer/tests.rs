@@ -67,7 +67,7 @@ fn turns(peers: &Peers, balancer: &dyn Balancer, count: usize, session: &Client)
         match peers.choose(balancer, &mut at(0), session) {
             Some(chosen) => {
                 out.push(letter(&chosen));
-                peers.release(chosen.id, Outcome::Answered, 0);
+                peers.release(&chosen, &Report::new(Outcome::Answered, 0));
             }
             None => out.push('-'),
         }
@@ -102,7 +102,7 @@ fn one_request_tries_each_peer_once() {
         let mut attempt = at(0);
         let mut tried = String::new();
         while let Some(chosen) = peers.choose(&RoundRobin, &mut attempt, &NOBODY) {
-            peers.release(chosen.id, Outcome::Next, 0);
+            peers.release(&chosen, &Report::new(Outcome::Next, 0));
             tried.push(letter(&chosen));
         }
         assert_eq!(tried, "abc");
@@ -117,11 +117,11 @@ fn checks_know_better_than_failures() {
         for _ in &all {
             let mut attempt = at(1000);
             let chosen = peers.choose(&RoundRobin, &mut attempt, &NOBODY).unwrap();
-            peers.release(chosen.id, Outcome::Failed, 1000);
+            peers.release(&chosen, &Report::new(Outcome::Failed, 1000));
         }
         assert_eq!(stay(&peers, &RoundRobin, 2000), '-');
-        peers.set_health(all[0].id, Health::Unhealthy);
-        peers.set_health(all[2].id, Health::Up);
+        peers.set_health(all[0].id, Health::Unhealthy, 2000);
+        peers.set_health(all[2].id, Health::Up, 2000);
         assert_eq!(stay(&peers, &RoundRobin, 2000), 'c');
         // One that did not fail comes first.
         peers.with(|group| group.get(all[1].id).unwrap().counters.set_fails(0));
@@ -132,7 +132,8 @@ fn checks_know_better_than_failures() {
 #[test]
 fn failures_take_a_peer_out_until_the_time_is_over() {
     for peers in both(&weighing(&[1, 1])) {
-        let id = peers.list()[0].id;
+        let first = peers.list().swap_remove(0);
+        let id = first.id;
         let is_available = |now| {
             let usable = |group: &Group<'_>| {
                 let peer = group.get(id);
@@ -141,7 +142,7 @@ fn failures_take_a_peer_out_until_the_time_is_over() {
             peers.with(usable)
         };
         assert_eq!(stay(&peers, &RoundRobin, 1000), 'a');
-        assert!(peers.release(id, Outcome::Failed, 1000));
+        assert!(peers.release(&first, &Report::new(Outcome::Failed, 1000)));
         assert!(!is_available(1001));
         assert!(!is_available(11_000));
         assert!(is_available(11_001));
@@ -150,7 +151,7 @@ fn failures_take_a_peer_out_until_the_time_is_over() {
         let mut attempt = at(11_001);
         let mut choose = || peers.choose(&RoundRobin, &mut attempt, &NOBODY).unwrap().id;
         assert!(choose() == id || choose() == id);
-        assert!(!peers.release(id, Outcome::Answered, 11_002));
+        assert!(!peers.release(&first, &Report::new(Outcome::Answered, 11_002)));
         assert_eq!(
             peers.with(|group| group.get(id).unwrap().counters.fails()),
             0
@@ -163,7 +164,7 @@ fn a_lone_peer_is_never_given_up() {
     for peers in both(&weighing(&[1])) {
         for now in 0..5 {
             let chosen = peers.choose(&RoundRobin, &mut at(now), &NOBODY).unwrap();
-            assert!(!peers.release(chosen.id, Outcome::Failed, now));
+            assert!(!peers.release(&chosen, &Report::new(Outcome::Failed, now)));
         }
     }
 }
@@ -179,7 +180,7 @@ fn backups_help_when_no_primary_can() {
         assert_eq!(peers.tries(), 2);
         assert_eq!(stay(&peers, &RoundRobin, 0), 'b');
         assert_eq!(stay(&peers, &RoundRobin, 0), 'c');
-        peers.release(peers.list()[1].id, Outcome::Answered, 0);
+        peers.release(&peers.list()[1], &Report::new(Outcome::Answered, 0));
         assert_eq!(stay(&peers, &RoundRobin, 0), 'b');
     }
 }
@@ -189,21 +190,21 @@ fn the_unhealthy_and_the_draining_are_passed_over() {
     for peers in both(&weighing(&[1, 1, 1])) {
         let [a, b, _] = peers.list().try_into().unwrap();
         assert_eq!(
-            peers.set_health(a.id, Health::Unhealthy),
+            peers.set_health(a.id, Health::Unhealthy, 0),
             Some(Health::Unknown)
         );
         assert_eq!(
-            peers.set_health(a.id, Health::Checking),
+            peers.set_health(a.id, Health::Checking, 0),
             Some(Health::Unhealthy)
         );
         assert!(peers.set_draining(b.id, true));
         assert_eq!(turns(&peers, &RoundRobin, 3, &NOBODY), "ccc");
-        peers.set_health(a.id, Health::Up);
+        peers.set_health(a.id, Health::Up, 0);
         peers.set_draining(b.id, false);
         let all = turns(&peers, &RoundRobin, 3, &NOBODY);
         assert!("abc".chars().all(|letter| all.contains(letter)), "{all}");
         peers.remove(a.id);
-        assert_eq!(peers.set_health(a.id, Health::Unhealthy), None);
+        assert_eq!(peers.set_health(a.id, Health::Unhealthy, 0), None);
     }
 }
 
@@ -233,12 +234,17 @@ fn ip_hash_keeps_a_client_and_moves_on_when_its_peer_fails() {
 #[test]
 fn random_reaches_everybody_and_prefers_the_idle_of_two() {
     for peers in both(&weighing(&[1, 1, 1])) {
-        let seen = turns(&peers, &RandomTwo::new(false, 7), 60, &NOBODY);
+        let seen = turns(&peers, &RandomTwo::new(None, 7), 60, &NOBODY);
         assert!("abc".chars().all(|letter| seen.contains(letter)), "{seen}");
     }
     for peers in both(&weighing(&[1, 1])) {
         peers.with(|group| group.iter().next().unwrap().counters.set_connections(9));
-        let seen = turns(&peers, &RandomTwo::new(true, 7), 20, &NOBODY);
+        let seen = turns(
+            &peers,
+            &RandomTwo::new(Some(Comparison::Connections), 7),
+            20,
+            &NOBODY,
+        );
         assert_eq!(seen, "b".repeat(20));
     }
 }
@@ -254,8 +260,8 @@ fn peers_come_and_go_while_requests_have_them() {
         // Its row is not another's before the last request is done.
         let third = peers.add(config(3, |_| ())).unwrap();
         assert_eq!(connections(&peers), [0, 0]);
-        assert!(!peers.release(first.id, Outcome::Failed, 0));
-        assert!(!peers.release(first.id, Outcome::Failed, 0));
+        assert!(!peers.release(&first, &Report::new(Outcome::Failed, 0)));
+        assert!(!peers.release(&first, &Report::new(Outcome::Failed, 0)));
         assert_eq!(connections(&peers), [0, 0]);
         peers.add(config(4, |_| ())).unwrap();
         let mut all: Vec<char> = turns(&peers, &RoundRobin, 3, &NOBODY).chars().collect();
@@ -286,7 +292,7 @@ fn a_group_grows_until_its_zone_is_full_and_shrinks_again() {
     for id in ids {
         assert!(peers.add(config(2, |_| ())).is_ok(), "{id:?}");
     }
-    peers.release(stays.id, Outcome::Answered, 0);
+    peers.release(&stays, &Report::new(Outcome::Answered, 0));
     assert!(connections(&peers).iter().all(|&count| count == 0));
 }
 
@@ -334,10 +340,10 @@ fn a_reload_keeps_what_is_known_of_peers_that_stay() {
     configs.push(config(4, |c| c.found_by = Some("name".into())));
     let old = Peers::shared(&old_zone, "u", configs, None).unwrap();
     let [a, b, c, _] = old.list().try_into().unwrap();
-    old.set_health(b.id, Health::Unhealthy);
-    old.set_health(c.id, Health::Up);
+    old.set_health(b.id, Health::Unhealthy, 0);
+    old.set_health(c.id, Health::Up, 0);
     stay(&old, &RoundRobin, 70);
-    old.release(a.id, Outcome::Failed, 77);
+    old.release(&a, &Report::new(Outcome::Failed, 77));
 
     let earlier = Earlier {
         zone: &old_zone,
@@ -364,4 +370,83 @@ fn a_reload_keeps_what_is_known_of_peers_that_stay() {
     ];
     assert_eq!(known, expected);
     assert_eq!(connections(&new), [0; 4]);
+}
+
+/// Takes a turn that needs `ms` from `now` on; the letter of the peer that had it.
+fn timed(peers: &Peers, balancer: &dyn Balancer, now: Millis, ms: Millis) -> char {
+    let mut chosen = peers.choose(balancer, &mut at(now), &NOBODY).unwrap();
+    peers.answered(balancer, &mut chosen);
+    let report = Report {
+        header_time: Some(ms),
+        response_time: ms,
+        ..Report::new(Outcome::Answered, now + ms)
+    };
+    peers.release(&chosen, &report);
+    letter(&chosen)
+}
+
+#[test]
+fn least_time_prefers_the_faster_and_tries_the_slower_again() {
+    let balancer = LeastTime {
+        measure: Measure::LastByte,
+        counts_waiting: false,
+    };
+    let mut configs = weighing(&[1, 1]);
+    configs[0].fail_timeout = 1000;
+    for peers in both(&configs) {
+        assert_eq!(timed(&peers, &balancer, 100_000, 900), 'a');
+        for _ in 0..5 {
+            assert_eq!(timed(&peers, &balancer, 101_000, 50), 'b');
+        }
+        // 900 ms halve every two seconds: 28 ms after ten.
+        assert_eq!(timed(&peers, &balancer, 109_000, 50), 'b');
+        assert_eq!(timed(&peers, &balancer, 110_100, 50), 'a');
+    }
+}
+
+#[test]
+fn least_time_counts_those_who_wait() {
+    let balancer = LeastTime {
+        measure: Measure::Header,
+        counts_waiting: true,
+    };
+    for peers in both(&weighing(&[1, 1])) {
+        let first = peers.choose(&balancer, &mut at(1000), &NOBODY).unwrap();
+        let mut slow = peers.choose(&balancer, &mut at(1000), &NOBODY).unwrap();
+        peers.release(&first, &Report::new(Outcome::Next, 1000));
+        assert_eq!(stay(&peers, &balancer, 2500), 'a');
+        // Both have one connection, and it is the turn of the other.
+        assert_eq!(stay(&peers, &balancer, 3000), 'a');
+        let waiting = || -> Vec<u64> {
+            peers.with(|group| group.iter().map(|p| p.counters.waiting()).collect())
+        };
+        assert_eq!(waiting(), [2, 1]);
+        peers.answered(&balancer, &mut slow);
+        assert_eq!(waiting(), [2, 0]);
+        peers.release(&slow, &Report::new(Outcome::Answered, 4000));
+        assert_eq!(waiting(), [2, 0]);
+    }
+}
+
+#[test]
+fn a_peer_that_comes_back_begins_slowly() {
+    let mut configs = weighing(&[1, 1]);
+    configs[0].slow_start = 10_000;
+    for peers in both(&configs) {
+        let id = peers.list()[0].id;
+        peers.set_health(id, Health::Unhealthy, 0);
+        peers.set_health(id, Health::Up, 100_000);
+        let share = |now: Millis| {
+            let asked = (0..200).map(|_| {
+                let chosen = peers.choose(&RoundRobin, &mut at(now), &NOBODY).unwrap();
+                peers.release(&chosen, &Report::new(Outcome::Answered, now));
+                letter(&chosen)
+            });
+            asked.filter(|&letter| letter == 'a').count()
+        };
+        assert!((1..=3).contains(&share(100_100)));
+        let third = share(105_000);
+        assert!((65..=68).contains(&third), "{third}");
+        assert_eq!(share(110_000), 100);
+    }
 }

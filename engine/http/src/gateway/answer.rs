@@ -1,7 +1,8 @@
 //! What becomes of a peer's answer: another URI, an error page, a tunnel, or a response.
 
+use super::claim::Claim;
 use super::codec::{Codec, UpstreamHead};
-use super::conversation::{Call, Claim};
+use super::conversation::Call;
 use super::exchange::Received;
 use super::failure::Doing;
 use super::head;

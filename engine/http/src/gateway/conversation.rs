@@ -2,6 +2,7 @@
 
 use super::announce;
 use super::answer::{self, Answer};
+use super::claim::{self, Claim};
 use super::codec::{Codec, RequestBody};
 use super::early;
 use super::exchange::{Exchange, Outgoing, Received};
@@ -15,7 +16,7 @@ use super::upstream::Upstream;
 use crate::error::Error;
 use crate::module::Flow;
 use crate::request::Request;
-use engine::peer::{Attempt, Chosen, Outcome, Session};
+use engine::peer::{Attempt, Outcome, Session};
 use http1::Method;
 use runtime::log::Level;
 use runtime::{Millis, Stream};
@@ -61,29 +62,6 @@ impl Session for Request {
     }
 }
 
-/// A peer that was chosen. Dropped, it is given back: a client that leaves costs it nothing.
-pub(super) struct Claim {
-    upstream: Rc<Upstream>,
-    pub(super) peer: Chosen,
-    is_open: bool,
-}
-
-impl Claim {
-    /// Gives the peer back. Tells whether it is left alone from now on.
-    fn release(&mut self, outcome: Outcome, now: Millis) -> bool {
-        if !std::mem::replace(&mut self.is_open, false) {
-            return false;
-        }
-        self.upstream.peers.release(self.peer.id, outcome, now)
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.release(Outcome::Answered, 0);
-    }
-}
-
 /// How far the search for a peer has come.
 struct Search {
     attempt: Attempt,
@@ -126,7 +104,8 @@ pub async fn converse<C: Codec>(request: &mut Request, mut call: Call<C>) -> Res
     }
     loop {
         search.attempt.now = worker.now();
-        let Some((claim, record)) = choose(request, &call, &mut search.attempt) else {
+        let chosen = claim::choose(request, &call, &mut search.attempt);
+        let Some((claim, record)) = chosen else {
             return Ok(Flow::Status(no_live(request, &call)));
         };
         search.tries = search.tries.saturating_sub(1);
@@ -140,7 +119,9 @@ pub async fn converse<C: Codec>(request: &mut Request, mut call: Call<C>) -> Res
             early: &early,
         };
         let failure = match visit.run(request, &mut call, plan, &search).await {
-            Ok(answer) => return answer::give(request, call, visit.claim, visit.record, answer),
+            Ok(answer) => {
+                return answer::give(request, call, visit.claim, visit.record, answer);
+            }
             Err(failure) => failure,
         };
         if let Some(flow) = search.after(request, &call, visit, failure, streams)? {
@@ -187,31 +168,6 @@ fn begin<C>(request: &mut Request, call: &mut Call<C>, now: Millis) -> Search {
         local: None,
         head: None,
     }
-}
-
-/// Chooses a peer and begins to keep record of it.
-fn choose<C>(
-    request: &mut Request,
-    call: &Call<C>,
-    attempt: &mut Attempt,
-) -> Option<(Claim, Rc<Record>)> {
-    let upstream = &call.upstream;
-    let peer = upstream
-        .peers
-        .choose(&*upstream.balancer, attempt, request)?;
-    let config = &peer.config;
-    let record = Record::new(
-        Rc::clone(&config.name),
-        Rc::clone(&config.server),
-        attempt.now,
-    );
-    records(request).attempts.push(Some(Rc::clone(&record)));
-    let claim = Claim {
-        upstream: Rc::clone(upstream),
-        peer,
-        is_open: true,
-    };
-    Some((claim, record))
 }
 
 /// Every peer is down, full or given up.
@@ -261,7 +217,7 @@ impl Search {
             Failure::ClientLeft(_) | Failure::Ours(_) => Outcome::Answered,
             _ => Outcome::Failed,
         };
-        if visit.claim.release(outcome, now) {
+        if visit.claim.release(outcome) {
             request.log(Level::Warn, "upstream server temporarily disabled");
         }
         if is_stale {
@@ -351,6 +307,7 @@ impl Visit<'_> {
         self.record.connect_time.set(Some(connect_time));
         if let Some(head) = call.codec.head_at_connect() {
             self.record.header_time.set(Some(connect_time));
+            self.claim.answered();
             self.record.status.set(head.status);
             let received = Received::at_connect(head);
             return Ok(Answer { peer, received });
@@ -360,6 +317,7 @@ impl Visit<'_> {
         let now = request.connection.http.worker.now();
         let header_time = now.saturating_sub(self.record.started);
         self.record.header_time.set(Some(header_time));
+        self.claim.answered();
         self.record.status.set(received.head.status);
         let status = received.head.status;
         if status >= 300

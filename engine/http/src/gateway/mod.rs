@@ -9,6 +9,7 @@
 
 mod announce;
 mod answer;
+mod claim;
 pub mod codec;
 mod conversation;
 mod early;

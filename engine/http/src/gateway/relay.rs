@@ -1,7 +1,8 @@
 //! A response's body on its way from a peer.
 
+use super::claim::Claim;
 use super::codec::Codec;
-use super::conversation::{Call, Claim};
+use super::conversation::Call;
 use super::exchange::{poll_left, set_timeout};
 use super::failure::{Doing, Failure};
 use super::pool::{KeepAlive, PeerStream, Pool};
@@ -12,7 +13,7 @@ use crate::connection::Connection;
 use crate::error::{Abort, Error};
 use crate::request::Request;
 use crate::worker::HttpWorker;
-use engine::peer::PeerId;
+use engine::peer::{Outcome, PeerId};
 use runtime::{Millis, Sleep};
 use std::cell::RefCell;
 use std::io;
@@ -32,7 +33,7 @@ pub(super) struct Relay<C> {
     /// What was received and is not decoded yet, from `at`.
     input: Vec<u8>,
     at: usize,
-    _claim: Claim,
+    claim: Claim,
     pub(super) record: Rc<Record>,
     pool: Rc<Pool>,
     id: PeerId,
@@ -73,7 +74,7 @@ impl<C: Codec> Relay<C> {
             input: Vec::new(),
             at: 0,
             id: claim.peer.id,
-            _claim: claim,
+            claim,
             record,
             pool: Rc::clone(&call.upstream.pool),
             owner: request.location.id,
@@ -105,6 +106,8 @@ impl<C: Codec> Relay<C> {
             return;
         };
         self.record.finish(peer.stream.worker().now());
+        // The peer has room again, however slow the client is.
+        self.claim.release(Outcome::Answered);
         // A worker that ends keeps nothing for a next request.
         if self.keep_alive && !self.http.is_draining.get() {
             self.pool.give(peer, self.id, self.owner, &self.rules);

@@ -4,7 +4,7 @@
 //! A tunnel holds bytes only while one side does not take what the other sent. Idle, it is two
 //! sockets, their timers and counters.
 
-use super::conversation::Claim;
+use super::claim::Claim;
 use super::pool::PeerStream;
 use super::record::Record;
 use super::settings::Settings;

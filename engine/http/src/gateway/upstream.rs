@@ -33,15 +33,15 @@ impl Upstream {
         balancer: Box<dyn Balancer>,
         keep_alive: KeepAlive,
         retries: Option<RetryRules>,
-    ) -> Rc<Self> {
-        Rc::new(Self {
+    ) -> Self {
+        Self {
             name: name.into(),
             peers,
             balancer,
             keep_alive,
             pool: Rc::default(),
             retries: RetryBudget::new(retries),
-        })
+        }
     }
 
     /// The group that addresses make without a block; `keep` says whether its connections may
@@ -60,7 +60,8 @@ impl Upstream {
             ..PeerConfig::new(address)
         }));
         let retries = Some(RetryRules::default());
-        Self::new(name, peers, Box::new(RoundRobin), keep_alive, retries)
+        let own = Self::new(name, peers, Box::new(RoundRobin), keep_alive, retries);
+        Rc::new(own)
     }
 }
 

@@ -290,11 +290,13 @@ impl Attending {
     fn record(&mut self, passed: bool) -> Option<(Health, Health)> {
         let (check, number) = (&self.duty.check, self.duty.found.number);
         let (lease, streak) = (&self.group.lease, &mut self.streak);
+        let now = self.group.server.worker.now();
         self.group.upstream.peers.with(|group| {
             if !lease.is_held_by(sys::process::id()) {
                 return None;
             }
-            let counters = group.get(self.peer.id)?.counters;
+            let peer = group.get(self.peer.id)?;
+            let counters = peer.counters;
             let before = counters.health();
             let bits = Bits {
                 failed: counters.failed_checks(),
@@ -313,7 +315,7 @@ impl Attending {
                 let times = counters.times_unhealthy().wrapping_add(1);
                 counters.set_times_unhealthy(times);
             }
-            counters.set_health(after);
+            peer.set_health(after, now);
             Some((before, after))
         })
     }

@@ -1,8 +1,8 @@
-//! `least_conn`, `ip_hash`, `random`: methods that need nothing but the peers.
+//! `least_conn`, `least_time`, `ip_hash`, `random`: methods that need nothing but the peers.
 
-use super::{Nothing, choose};
+use super::{Method, Nothing, choose};
 use engine::directive::custom;
-use engine::peer::{IpHash, LeastConn, RandomTwo};
+use engine::peer::{Comparison, IpHash, LeastConn, LeastTime, Measure, RandomTwo};
 use engine::{Arity, Contexts, Directive, Line, Refused, Slot};
 use http::Module;
 
@@ -10,7 +10,7 @@ const LEAST_CONN_ROWS: &[Directive<Nothing>] = &[custom(
     "least_conn",
     Contexts::UPSTREAM,
     Arity::NONE,
-    |_, line| choose(line, Box::new(LeastConn), true),
+    |_, line| choose(line, Box::new(LeastConn), Method::ByWeight),
 )];
 
 static LEAST_CONN_SLOT: Slot<Nothing> = Slot::location(LEAST_CONN_ROWS);
@@ -26,7 +26,7 @@ const IP_HASH_ROWS: &[Directive<Nothing>] = &[custom(
     "ip_hash",
     Contexts::UPSTREAM,
     Arity::NONE,
-    |_, line| choose(line, Box::new(IpHash), false),
+    |_, line| choose(line, Box::new(IpHash), Method::ByKey),
 )];
 
 static IP_HASH_SLOT: Slot<Nothing> = Slot::location(IP_HASH_ROWS);
@@ -54,18 +54,59 @@ pub(crate) static RANDOM: Module = Module {
     ..Module::EMPTY
 };
 
-/// `random [two [least_conn]]`
+/// `random [two [method]]`
 fn random(line: &mut Line<'_>) -> Result<(), Refused> {
+    let method = match line.arg(1) {
+        b"" if line.args().len() < 2 => Comparison::Connections,
+        b"least_conn" => Comparison::Connections,
+        b"least_time=header" => Comparison::Time(Measure::Header),
+        b"least_time=last_byte" => Comparison::Time(Measure::LastByte),
+        _ => return Err(line.invalid_parameter(1)),
+    };
     let compares = match line.arg(0) {
-        b"" if line.args().is_empty() => false,
-        b"two" => true,
+        b"" if line.args().is_empty() => None,
+        b"two" => Some(method),
         _ => return Err(line.invalid_parameter(0)),
     };
-    match line.arg(1) {
-        b"" if line.args().len() < 2 => {}
-        b"least_conn" => {}
-        _ => return Err(line.invalid_parameter(1)),
-    }
     let seed = u64::from(sys::process::id()) << 32 | u64::from(line.level);
-    choose(line, Box::new(RandomTwo::new(compares, seed)), false)
+    choose(
+        line,
+        Box::new(RandomTwo::new(compares, seed)),
+        Method::ByKey,
+    )
+}
+
+const LEAST_TIME_ROWS: &[Directive<Nothing>] = &[custom(
+    "least_time",
+    Contexts::UPSTREAM,
+    Arity::between(1, 2),
+    |_, line| least_time(line),
+)];
+
+static LEAST_TIME_SLOT: Slot<Nothing> = Slot::location(LEAST_TIME_ROWS);
+
+/// The least time for a peer's weight.
+pub(crate) static LEAST_TIME: Module = Module {
+    name: "upstream_least_time",
+    settings: &[&LEAST_TIME_SLOT],
+    ..Module::EMPTY
+};
+
+/// `least_time header | last_byte [inflight]`
+fn least_time(line: &mut Line<'_>) -> Result<(), Refused> {
+    let counts_waiting = match line.arg(1) {
+        b"" if line.args().len() < 2 => false,
+        b"inflight" => true,
+        _ => return Err(line.invalid_parameter(1)),
+    };
+    let measure = match line.arg(0) {
+        b"header" => Measure::Header,
+        b"last_byte" => Measure::LastByte,
+        _ => return Err(line.invalid_value(0)),
+    };
+    let balancer = LeastTime {
+        measure,
+        counts_waiting,
+    };
+    choose(line, Box::new(balancer), Method::ByWeight)
 }

@@ -4,7 +4,7 @@
 //! server. Source: nginx documentation; the ketama points as Cache::Memcached::Fast has them.
 
 use super::crc32::Crc32;
-use super::{Nothing, choose};
+use super::{Method, Nothing, choose};
 use engine::directive::custom;
 use engine::peer::{Attempt, Balancer, Group, PeerId, Session};
 use engine::{Arity, Contexts, Directive, Line, Refused, Slot, Template};
@@ -37,8 +37,8 @@ pub(crate) static MODULE: Module = Module {
 fn read(line: &mut Line<'_>) -> Result<(), Refused> {
     let key = line.template(0)?;
     match line.arg(1) {
-        b"" if line.args().len() < 2 => choose(line, Box::new(Plain { key }), false),
-        b"consistent" => choose(line, Box::new(Consistent::new(key)), false),
+        b"" if line.args().len() < 2 => choose(line, Box::new(Plain { key }), Method::ByKey),
+        b"consistent" => choose(line, Box::new(Consistent::new(key)), Method::ByKey),
         _ => Err(line.invalid_parameter(1)),
     }
 }
@@ -168,7 +168,7 @@ fn base_of(server: &str) -> Crc32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::peer::{Outcome, PeerConfig, Peers};
+    use engine::peer::{Outcome, PeerConfig, Peers, Report};
     use engine::variable::{Lookup, VariableId};
     use std::net::{IpAddr, SocketAddr};
 
@@ -208,7 +208,7 @@ mod tests {
                 let chosen = peers
                     .choose(balancer, &mut Attempt::default(), &key)
                     .expect("a peer");
-                peers.release(chosen.id, Outcome::Answered, 0);
+                peers.release(&chosen, &Report::new(Outcome::Answered, 0));
                 chosen.config.name.to_string()
             })
             .collect()

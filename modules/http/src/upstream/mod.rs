@@ -15,7 +15,7 @@ mod retry_budget;
 mod server;
 mod zone;
 
-pub(crate) use balancers::{IP_HASH, LEAST_CONN, RANDOM};
+pub(crate) use balancers::{IP_HASH, LEAST_CONN, LEAST_TIME, RANDOM};
 pub(crate) use hash::MODULE as HASH;
 pub(crate) use keepalive::MODULE as KEEPALIVE;
 pub(crate) use retry_budget::MODULE as RETRY_BUDGET;
@@ -51,12 +51,20 @@ struct Block {
     /// How often `server` was said, whatever came of it.
     servers: usize,
     balancer: Option<Box<dyn Balancer>>,
-    /// Whether the method allows backup servers.
-    admits_backup: bool,
+    method: Method,
     keep_alive: KeepAlive,
     retries: Setting<Option<RetryRules>>,
     /// The zone that workers share it in.
     zone: Option<String>,
+}
+
+/// What servers of a group may be, by its method.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Method {
+    /// Any.
+    ByWeight,
+    /// Neither backup nor growing slowly: a key's server must not depend on either.
+    ByKey,
 }
 
 impl Block {
@@ -64,6 +72,20 @@ impl Block {
     fn configs(&self) -> impl Iterator<Item = &PeerConfig> {
         let named = self.named.iter().map(Named::shape);
         self.peers.iter().chain(named)
+    }
+
+    /// Refuses a server that the method has no use for.
+    fn admits(&self, peer: &PeerConfig) -> Result<(), Refused> {
+        let refuse = |parameter: &str| {
+            Err(Refused::new(format!(
+                "balancing method does not support parameter \"{parameter}\""
+            )))
+        };
+        match self.method {
+            Method::ByKey if peer.is_backup => refuse("backup"),
+            Method::ByKey if peer.slow_start > 0 => refuse("slow_start"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -121,7 +143,7 @@ fn open(line: &mut Line<'_>) -> Result<(), Refused> {
         named: Vec::new(),
         servers: 0,
         balancer: None,
-        admits_backup: true,
+        method: Method::ByWeight,
         keep_alive: KeepAlive::default(),
         retries: Setting::new(Some(RetryRules::default())),
         zone: None,
@@ -143,25 +165,16 @@ fn current(loading: &mut Loading, level: u32) -> Result<&mut Block, Refused> {
 }
 
 /// Gives the block its method.
-fn choose(
-    line: &mut Line<'_>,
-    balancer: Box<dyn Balancer>,
-    admits_backup: bool,
-) -> Result<(), Refused> {
+fn choose(line: &mut Line<'_>, balancer: Box<dyn Balancer>, method: Method) -> Result<(), Refused> {
     let level = line.level;
     let block = current(line.loading, level)?;
     let is_redefined = block.balancer.replace(balancer).is_some();
-    block.admits_backup = admits_backup;
-    let has_backup = block.configs().any(|peer| peer.is_backup);
+    block.method = method;
+    let refused = block.configs().try_for_each(|peer| block.admits(peer));
     if is_redefined {
         line.warn("load balancing method redefined");
     }
-    if has_backup && !admits_backup {
-        return Err(Refused::new(
-            "balancing method does not support parameter \"backup\"",
-        ));
-    }
-    Ok(())
+    refused
 }
 
 /// Makes groups of the blocks.
@@ -189,6 +202,7 @@ fn finish(finishing: &mut Finishing<'_>) -> Result<(), Refused> {
             block.keep_alive,
             *block.retries,
         );
+        let upstream = Rc::new(upstream);
         if let (Some(level), false) = (block.level, block.named.is_empty())
             && let Err(refused) = resolve::watch(finishing, level, &upstream, block.named)
         {
@@ -208,13 +222,15 @@ pub(crate) fn groups(generation: &Generation) -> &[Rc<Upstream>] {
     &GROUPS.of(&generation.main).all
 }
 
-/// Gives back what workers that were killed held; a new one takes the place of each.
+/// Gives back what workers that were killed held (a new one takes the place of each), and lets
+/// balancers begin.
 fn start_worker(worker: &Rc<HttpWorker>) {
     let own = sys::process::id();
     for group in groups(&worker.generation) {
         group
             .peers
             .bury(|pid| pid != own && sys::process::is_alive(pid));
+        group.balancer.start_worker(u64::from(own) << 16);
     }
     resolve::start_worker(worker);
 }
@@ -249,6 +265,22 @@ mod tests {
         check(
             "upstream u { server 127.0.0.1; keepalive 4 loco; }",
             "invalid parameter \"loco\"",
+        );
+        check(
+            "upstream u { server 127.0.0.1 slow_start=1s; hash $uri; }",
+            "balancing method does not support parameter \"slow_start\"",
+        );
+        check(
+            "upstream u { server 127.0.0.1 slow_start=1s drain; least_time header inflight; }",
+            "",
+        );
+        check(
+            "upstream u { server 127.0.0.1; least_time first; }",
+            "invalid value \"first\"",
+        );
+        check(
+            "upstream u { server 127.0.0.1; random two least_time; }",
+            "invalid parameter \"least_time\"",
         );
         check(
             "upstream u { server 127.0.0.1; random three; }",

@@ -26,11 +26,7 @@ pub(super) fn read(line: &mut Line<'_>) -> Result<(), Refused> {
         }
     }
     let block = current(line.loading, level)?;
-    if shape.is_backup && !block.admits_backup {
-        return Err(Refused::new(
-            "balancing method does not support parameter \"backup\"",
-        ));
-    }
+    block.admits(&shape)?;
     let server: Rc<str> = text.as_str().into();
     shape.server = Rc::clone(&server);
     if let Some(named) = lookup.named(&text, &shape)? {
@@ -129,6 +125,11 @@ fn read_parameter(shape: &mut PeerConfig, line: &Line<'_>, index: usize) -> Resu
             let seconds = base::units::parse_time_sec(value).map_err(|_| invalid())?;
             shape.fail_timeout = seconds.saturating_mul(1000);
         }
+        b"slow_start" => {
+            let time = base::units::parse_time_ms(value).map_err(|_| invalid())?;
+            shape.slow_start = time;
+        }
+        b"drain" if word == name => shape.is_draining = true,
         b"backup" if word == name => shape.is_backup = true,
         b"down" if word == name => shape.is_down = true,
         _ => return Err(invalid()),
