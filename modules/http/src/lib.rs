@@ -79,6 +79,7 @@ pub static MODULES: &[&Module] = &[
     &upstream::LEAST_CONN,
     &upstream::LEAST_TIME,
     &upstream::RANDOM,
+    &upstream::QUEUE,
     &upstream::KEEPALIVE,
     &upstream::RETRY_BUDGET,
     &upstream::ZONE,

@@ -242,11 +242,16 @@ impl<'a> Group<'a> {
     /// is not.
     fn last_resort(&self, attempt: &mut Attempt) -> Option<PeerId> {
         attempt.is_last_resort = true;
+        let wanted_backup = attempt.wants_backup;
         let chosen = [false, true].into_iter().find_map(|wants_backup| {
             attempt.wants_backup = wants_backup;
             self.next_in_turn(attempt, |_| true)
         });
         attempt.is_last_resort = false;
+        if chosen.is_none() {
+            // One that waits for a peer asks again.
+            attempt.wants_backup = wanted_backup;
+        }
         chosen
     }
 

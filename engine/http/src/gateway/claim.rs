@@ -1,12 +1,19 @@
-//! A peer that was chosen, and is given back.
+//! A peer that was chosen: found at once or by waiting, and given back.
 
 use super::conversation::Call;
+use super::exchange;
 use super::record::{Record, records};
 use super::upstream::Upstream;
 use crate::request::Request;
 use engine::peer::{Attempt, Chosen, Outcome, Report};
 use runtime::{Millis, Worker};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
+
+/// What the log says when no peer can be chosen. Source: nginx.
+const NOBODY: &str = "no live upstreams";
 
 /// A peer that was chosen. Dropped, it is given back: a client that leaves costs it nothing.
 pub(super) struct Claim {
@@ -37,7 +44,9 @@ impl Claim {
             header_time: record.header_time.get(),
             response_time: record.response_time.get().unwrap_or(until_now),
         };
-        self.upstream.peers.release(&self.peer, &report)
+        let is_given_up = self.upstream.peers.release(&self.peer, &report);
+        self.upstream.queue.advance();
+        is_given_up
     }
 }
 
@@ -47,16 +56,71 @@ impl Drop for Claim {
     }
 }
 
-/// Chooses a peer and begins to keep record of it.
-pub(super) fn choose<C>(
+/// What a search for a peer came to.
+pub(super) enum Choice {
+    /// A peer, and the record of the attempt.
+    Peer(Claim, Rc<Record>),
+    /// Every peer is down, full or given up; in words for the log.
+    Nobody(&'static str),
+    /// The client left while it waited for one.
+    ClientLeft,
+}
+
+/// Chooses a peer and begins to keep record of it. Where the group has a queue, waits in it.
+pub(super) async fn choose<C>(
     request: &mut Request,
     call: &Call<C>,
     attempt: &mut Attempt,
-) -> Option<(Claim, Rc<Record>)> {
+) -> Choice {
     let upstream = &call.upstream;
+    // Those who wait go first.
+    if upstream.queue.is_empty()
+        && let Some(chosen) = choose_now(request, upstream, attempt)
+    {
+        return claim(request, upstream, chosen, attempt.now, None);
+    }
+    let began = attempt.now;
+    let Some(place) = upstream.queue.enter() else {
+        return Choice::Nobody(match upstream.queue.number {
+            0 => NOBODY,
+            _ => "no live upstreams and the queue is full",
+        });
+    };
+    let worker = Rc::clone(&request.connection.http.worker);
+    let end = began.saturating_add(upstream.queue.timeout);
+    let watches = exchange::watches(request, &call.settings);
+    loop {
+        attempt.now = worker.now();
+        if place.is_first()
+            && let Some(chosen) = choose_now(request, upstream, attempt)
+        {
+            let waited = attempt.now.saturating_sub(began);
+            drop(place);
+            return claim(request, upstream, chosen, attempt.now, Some(waited));
+        }
+        if attempt.now >= end {
+            return Choice::Nobody("no live upstreams until the queue timed out");
+        }
+        let mut sleep = pin!(worker.sleep(place.patience(end - attempt.now)));
+        let connection = &request.connection;
+        let has_left = poll_fn(|cx| {
+            if place.poll_turn(cx).is_ready() || sleep.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(false);
+            }
+            if watches && exchange::poll_left(connection, cx) {
+                return Poll::Ready(true);
+            }
+            Poll::Pending
+        });
+        if has_left.await {
+            return Choice::ClientLeft;
+        }
+    }
+}
+
+fn choose_now(request: &mut Request, upstream: &Upstream, attempt: &mut Attempt) -> Option<Chosen> {
     let peers = &upstream.peers;
-    let chosen = peers.choose(&*upstream.balancer, attempt, request)?;
-    Some(claim(request, upstream, chosen, attempt.now))
+    peers.choose(&*upstream.balancer, attempt, request)
 }
 
 fn claim(
@@ -64,9 +128,11 @@ fn claim(
     upstream: &Rc<Upstream>,
     peer: Chosen,
     now: Millis,
-) -> (Claim, Rc<Record>) {
+    waited: Option<Millis>,
+) -> Choice {
     let config = &peer.config;
     let record = Record::new(Rc::clone(&config.name), Rc::clone(&config.server), now);
+    record.queue_time.set(waited);
     records(request).attempts.push(Some(Rc::clone(&record)));
     let claim = Claim {
         upstream: Rc::clone(upstream),
@@ -75,5 +141,5 @@ fn claim(
         record: Rc::clone(&record),
         is_open: true,
     };
-    (claim, record)
+    Choice::Peer(claim, record)
 }

@@ -104,9 +104,17 @@ pub async fn converse<C: Codec>(request: &mut Request, mut call: Call<C>) -> Res
     }
     loop {
         search.attempt.now = worker.now();
-        let chosen = claim::choose(request, &call, &mut search.attempt);
-        let Some((claim, record)) = chosen else {
-            return Ok(Flow::Status(no_live(request, &call)));
+        let chosen = claim::choose(request, &call, &mut search.attempt).await;
+        let (claim, record) = match chosen {
+            claim::Choice::Peer(claim, record) => (claim, record),
+            claim::Choice::Nobody(why) => {
+                return Ok(Flow::Status(no_live(request, &call, why)));
+            }
+            claim::Choice::ClientLeft => {
+                return Ok(Flow::Status(
+                    Failure::ClientLeft(Doing::Connecting).status(),
+                ));
+            }
         };
         search.tries = search.tries.saturating_sub(1);
         let mut visit = Visit {
@@ -171,17 +179,14 @@ fn begin<C>(request: &mut Request, call: &mut Call<C>, now: Millis) -> Search {
 }
 
 /// Every peer is down, full or given up.
-fn no_live<C>(request: &mut Request, call: &Call<C>) -> u16 {
+fn no_live<C>(request: &mut Request, call: &Call<C>, why: &str) -> u16 {
     let now = request.connection.http.worker.now();
     let name = &call.upstream.name;
     let record = Record::new(Rc::clone(name), Rc::clone(name), now);
     record.status.set(502);
     record.finish(now);
     records(request).attempts.push(Some(record));
-    request.log(
-        Level::Error,
-        &format!("no live upstreams {}", Doing::Connecting.text()),
-    );
+    request.log(Level::Error, &format!("{why} {}", Doing::Connecting.text()));
     502
 }
 

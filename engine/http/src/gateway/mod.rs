@@ -20,6 +20,7 @@ mod hints;
 mod named;
 pub mod pool;
 mod probe;
+pub mod queue;
 mod read_ahead;
 pub mod record;
 mod relay;

@@ -18,6 +18,8 @@ pub struct Record {
     pub started: Millis,
     /// The status that it came to; 0 for none.
     pub status: Cell<u16>,
+    /// Milliseconds in the group's queue, where it had to wait there.
+    pub queue_time: Cell<Option<Millis>>,
     /// Milliseconds until the connection was there.
     pub connect_time: Cell<Option<Millis>>,
     /// Milliseconds until the response's head was there.
@@ -40,6 +42,7 @@ impl Record {
             server,
             started: now,
             status: Cell::new(0),
+            queue_time: Cell::new(None),
             connect_time: Cell::new(None),
             header_time: Cell::new(None),
             response_time: Cell::new(None),

@@ -1,6 +1,7 @@
 //! Groups of servers: those that `upstream` names, and those that a URL names in passing.
 
 use super::pool::{KeepAlive, Pool};
+use super::queue::Queue;
 use engine::Loading;
 use engine::address::Address;
 use engine::peer::{Balancer, PeerConfig, Peers, RoundRobin};
@@ -17,6 +18,8 @@ pub struct Upstream {
     pub peers: Peers,
     /// Who chooses among them.
     pub balancer: Box<dyn Balancer>,
+    /// Requests that wait for a peer.
+    pub queue: Queue,
     /// Rules for idle connections.
     pub keep_alive: KeepAlive,
     /// Idle connections.
@@ -38,6 +41,7 @@ impl Upstream {
             name: name.into(),
             peers,
             balancer,
+            queue: Queue::default(),
             keep_alive,
             pool: Rc::default(),
             retries: RetryBudget::new(retries),

@@ -43,6 +43,11 @@ pub(super) const VARIABLES: &[Variable] = &[
             status => out.extend_from_slice(status.to_string().as_bytes()),
         })
     }),
+    Variable::new("upstream_queue_time", |request, out| {
+        each(request, out, |record, _, out| {
+            time(record.queue_time.get(), out)
+        })
+    }),
     Variable::new("upstream_connect_time", |request, out| {
         each(request, out, |record, _, out| {
             time(record.connect_time.get(), out)

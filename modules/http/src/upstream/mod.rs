@@ -10,6 +10,7 @@ mod balancers;
 mod crc32;
 mod hash;
 mod keepalive;
+mod queue;
 mod resolve;
 mod retry_budget;
 mod server;
@@ -18,6 +19,7 @@ mod zone;
 pub(crate) use balancers::{IP_HASH, LEAST_CONN, LEAST_TIME, RANDOM};
 pub(crate) use hash::MODULE as HASH;
 pub(crate) use keepalive::MODULE as KEEPALIVE;
+pub(crate) use queue::MODULE as QUEUE;
 pub(crate) use retry_budget::MODULE as RETRY_BUDGET;
 pub(crate) use zone::MODULE as ZONE;
 
@@ -27,6 +29,7 @@ use engine::peer::{Balancer, PeerConfig, RoundRobin};
 use engine::retry_budget::RetryRules;
 use engine::{Arity, Contexts, Directive, Line, Loading, Refused, Setting, Slot, inherit_fields};
 use http::config::finish::Finishing;
+use http::gateway::queue::Queue;
 use http::gateway::{KeepAlive, Upstream, Upstreams};
 use http::worker::HttpWorker;
 use http::{Generation, Module};
@@ -52,6 +55,7 @@ struct Block {
     servers: usize,
     balancer: Option<Box<dyn Balancer>>,
     method: Method,
+    queue: Option<Queue>,
     keep_alive: KeepAlive,
     retries: Setting<Option<RetryRules>>,
     /// The zone that workers share it in.
@@ -144,6 +148,7 @@ fn open(line: &mut Line<'_>) -> Result<(), Refused> {
         servers: 0,
         balancer: None,
         method: Method::ByWeight,
+        queue: None,
         keep_alive: KeepAlive::default(),
         retries: Setting::new(Some(RetryRules::default())),
         zone: None,
@@ -195,13 +200,14 @@ fn finish(finishing: &mut Finishing<'_>) -> Result<(), Refused> {
             }
         };
         let balancer = block.balancer.unwrap_or_else(|| Box::new(RoundRobin));
-        let upstream = Upstream::new(
+        let mut upstream = Upstream::new(
             block.name,
             peers,
             balancer,
             block.keep_alive,
             *block.retries,
         );
+        upstream.queue = block.queue.unwrap_or_default();
         let upstream = Rc::new(upstream);
         if let (Some(level), false) = (block.level, block.named.is_empty())
             && let Err(refused) = resolve::watch(finishing, level, &upstream, block.named)
@@ -271,7 +277,7 @@ mod tests {
             "balancing method does not support parameter \"slow_start\"",
         );
         check(
-            "upstream u { server 127.0.0.1 slow_start=1s drain; least_time header inflight; }",
+            "upstream u { server 127.0.0.1 slow_start=1s drain; least_time header inflight; queue 5 timeout=1s; }",
             "",
         );
         check(

@@ -1,0 +1,143 @@
+//! `queue`: requests that wait until a peer of their group can take them.
+
+use runtime::Millis;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+/// How often the first one looks itself: a peer may have become free in another worker, or by
+/// the passing of time.
+const LOOK_INTERVAL_MS: Millis = 20;
+
+/// The requests of one worker that wait for a peer of a group, in their order.
+#[derive(Default)]
+pub struct Queue {
+    /// Most of them; 0 for no queue.
+    pub number: usize,
+    /// Milliseconds that they wait.
+    pub timeout: Millis,
+    waiting: RefCell<VecDeque<Rc<Waiting>>>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    waker: RefCell<Option<Waker>>,
+    /// Whether something may have changed since it was last its turn to look.
+    is_due: Cell<bool>,
+}
+
+impl Queue {
+    /// A queue of `number` requests that wait for `timeout` milliseconds each.
+    pub fn new(number: usize, timeout: Millis) -> Self {
+        Self {
+            number,
+            timeout,
+            waiting: RefCell::default(),
+        }
+    }
+
+    /// Whether nobody waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.number == 0 || self.waiting.borrow().is_empty()
+    }
+
+    /// Takes the last place, unless there are as many as may be.
+    pub(super) fn enter(&self) -> Option<Place<'_>> {
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.len() >= self.number {
+            return None;
+        }
+        let own = Rc::new(Waiting::default());
+        waiting.push_back(Rc::clone(&own));
+        Some(Place { queue: self, own })
+    }
+
+    /// Lets the first one look again.
+    pub(super) fn advance(&self) {
+        if self.number == 0 {
+            return;
+        }
+        if let Some(first) = self.waiting.borrow().front() {
+            first.is_due.set(true);
+            if let Some(waker) = first.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+}
+
+/// A place in a queue, until this is dropped.
+pub(super) struct Place<'q> {
+    queue: &'q Queue,
+    own: Rc<Waiting>,
+}
+
+impl Place<'_> {
+    /// Whether it is this one's turn.
+    pub(super) fn is_first(&self) -> bool {
+        let waiting = self.queue.waiting.borrow();
+        waiting
+            .front()
+            .is_some_and(|first| Rc::ptr_eq(first, &self.own))
+    }
+
+    /// Milliseconds until it should look itself, of the `left` ones that it may wait.
+    pub(super) fn patience(&self, left: Millis) -> Millis {
+        if self.is_first() {
+            left.min(LOOK_INTERVAL_MS)
+        } else {
+            left
+        }
+    }
+
+    /// Waits until it should look again.
+    pub(super) fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.own.is_due.take() {
+            return Poll::Ready(());
+        }
+        self.own.waker.replace(Some(cx.waker().clone()));
+        Poll::Pending
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let is_own = |waiting: &Rc<Waiting>| Rc::ptr_eq(waiting, &self.own);
+        self.queue
+            .waiting
+            .borrow_mut()
+            .retain(|other| !is_own(other));
+        self.queue.advance();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_left_in_any_order_and_the_next_is_told() {
+        let queue = Queue::new(2, 1000);
+        let first = queue.enter().unwrap();
+        let second = queue.enter().unwrap();
+        assert!(queue.enter().is_none());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(first.is_first() && !second.is_first());
+        assert_eq!((first.patience(500), second.patience(500)), (20, 500));
+        assert!(second.poll_turn(&mut cx).is_pending());
+        queue.advance();
+        assert!(first.poll_turn(&mut cx).is_ready());
+        assert!(first.poll_turn(&mut cx).is_pending());
+        drop(first);
+        assert!(second.is_first() && second.poll_turn(&mut cx).is_ready());
+        drop(second);
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn without_a_number_there_is_no_queue() {
+        assert!(Queue::default().enter().is_none());
+        assert!(Queue::default().is_empty());
+    }
+}

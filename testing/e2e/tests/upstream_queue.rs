@@ -1,0 +1,179 @@
+//! `queue`: requests that wait until a server of their group has room.
+
+use harness::{Client, Server, clock};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// A server that answers when the test says so.
+struct Backend(TcpListener);
+
+/// A request that waits for its answer.
+struct Asked {
+    stream: TcpStream,
+    path: String,
+}
+
+impl Backend {
+    fn new() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").expect("a port is free"))
+    }
+
+    fn next(&self) -> Asked {
+        let (stream, _) = self.0.accept().expect("somebody comes");
+        let mut lines = BufReader::new(stream.try_clone().expect("descriptors are left")).lines();
+        let first = lines.next().expect("a line").expect("the connection holds");
+        let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+        let is_end = |line: &Result<String, _>| line.as_ref().is_ok_and(String::is_empty);
+        assert!(lines.any(|line| is_end(&line)), "the head ends");
+        Asked { stream, path }
+    }
+
+    /// Whether nobody has come that was not taken yet.
+    fn is_left_alone(&self) -> bool {
+        self.0.set_nonblocking(true).expect("it is open");
+        let is_alone = self.0.accept().is_err();
+        self.0.set_nonblocking(false).expect("it is open");
+        is_alone
+    }
+}
+
+impl Asked {
+    fn answer(mut self) {
+        let text = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+        self.stream.write_all(text.as_bytes()).expect("it is read");
+    }
+}
+
+fn server(queue: &str, backend: &Backend) -> Server {
+    Server::new(&format!(
+        "log_format times '$status $upstream_status $upstream_queue_time';
+         access_log logs/times times;
+         upstream u {{
+             zone u 64k;
+             server 127.0.0.1:{{port_backend}} max_conns=1;
+             {queue}
+         }}
+         server {{
+             listen 127.0.0.1:{{port}};
+             location / {{ proxy_pass http://u; proxy_read_timeout 1h; }}
+             location = /status {{ stub_status; access_log off; }}
+         }}"
+    ))
+    .with_port(
+        "backend",
+        backend.0.local_addr().expect("it is bound").port(),
+    )
+    .allow_log("no live upstreams")
+    .start()
+}
+
+/// Asks for `path`, and waits for nothing but that the server is at work on `busy` requests.
+fn ask(server: &Server, path: &str, busy: usize) -> Client {
+    let mut client = server.connect();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    client.send(request).expect("the server reads");
+    wait_for(server, busy);
+    client
+}
+
+/// Waits until the server is at work on `busy` requests.
+fn wait_for(server: &Server, busy: usize) {
+    let writing = || -> usize {
+        let status = server.get("/status").text();
+        let mut words = status.split_whitespace();
+        words.find(|&word| word == "Writing:");
+        let number = words.next().and_then(|word| word.parse().ok());
+        number.expect("a number")
+    };
+    // The question itself is one of them.
+    assert!(clock::becomes_true(LIMIT, || writing() == busy + 1));
+}
+
+#[test]
+fn those_who_wait_are_served_in_their_order() {
+    let backend = Backend::new();
+    let server = server("queue 3;", &backend);
+    let paths = ["/0", "/1", "/2", "/3"];
+    let mut clients: Vec<Client> = Vec::new();
+    for (busy, path) in (1..).zip(paths) {
+        clients.push(ask(&server, path, busy));
+    }
+    for (path, client) in paths.iter().zip(&mut clients) {
+        let asked = backend.next();
+        assert_eq!(asked.path, *path);
+        assert!(backend.is_left_alone());
+        asked.answer();
+        assert_eq!(client.receive().text(), "ok");
+    }
+    let lines = server.log_lines("times", 4);
+    let times: Vec<&str> = lines
+        .iter()
+        .map(|line| line.strip_prefix("200 200 ").expect("a success"))
+        .collect();
+    assert_eq!(times[0], "-");
+    assert!(
+        times[1..].iter().all(|time| time.contains('.')),
+        "{times:?}"
+    );
+}
+
+#[test]
+fn a_full_queue_and_one_that_times_out_refuse() {
+    let backend = Backend::new();
+    let server = server("queue 1 timeout=2s;", &backend);
+    let _first = ask(&server, "/first", 1);
+    let _asked = backend.next();
+    let mut second = ask(&server, "/second", 2);
+    assert_eq!(server.get("/third").status, 502);
+    server.wait_for_error_log("no live upstreams and the queue is full while connecting");
+    assert_eq!(second.receive().status, 502);
+    server.wait_for_error_log("no live upstreams until the queue timed out while connecting");
+    assert!(backend.is_left_alone());
+}
+
+#[test]
+fn a_client_that_leaves_leaves_its_place() {
+    let backend = Backend::new();
+    let server = server("queue 1 timeout=1h;", &backend);
+    let mut first = ask(&server, "/first", 1);
+    let asked = backend.next();
+    drop(ask(&server, "/gone", 2));
+    wait_for(&server, 1);
+    let mut next = ask(&server, "/next", 2);
+    asked.answer();
+    assert_eq!(first.receive().text(), "ok");
+    let asked = backend.next();
+    assert_eq!(asked.path, "/next");
+    asked.answer();
+    assert_eq!(next.receive().text(), "ok");
+    let lines = server.log_lines("times", 3);
+    assert!(lines[0].starts_with("499 "), "{lines:?}");
+}
+
+/// The servers of a group in two workers: room that one makes is found by the other.
+#[test]
+fn a_request_in_one_worker_waits_for_another_worker() {
+    let backend = Backend::new();
+    let port = backend.0.local_addr().expect("it is bound").port();
+    let server = Server::new(
+        "upstream u { zone u 64k; server 127.0.0.1:{port_backend} max_conns=1; queue 8; }
+         server { listen 127.0.0.1:{port} reuseport; location / { proxy_pass http://u; } }",
+    )
+    .with_main("worker_processes 2;")
+    .with_port("backend", port)
+    .start();
+    let mut clients: Vec<Client> = (0..8).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        let request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        client.send(request).expect("the server reads");
+    }
+    for _ in 0..clients.len() {
+        backend.next().answer();
+    }
+    for client in &mut clients {
+        assert_eq!(client.receive().text(), "ok");
+    }
+}
