@@ -30,6 +30,7 @@
 //! A worker that is killed leaves its connections counted; [`Peers::bury`] gives them back.
 
 mod balance;
+mod bound;
 mod counters;
 mod description;
 mod group;
@@ -84,8 +85,10 @@ pub struct PeerConfig {
     pub is_down: bool,
     /// Milliseconds over which its share grows to all of it when it comes back; 0 for at once.
     pub slow_start: Millis,
-    /// Gets nothing new.
+    /// Serves only the sessions that are bound to it.
     pub is_draining: bool,
+    /// The name that sessions are bound to it by; empty for one made of its address.
+    pub route: Rc<str>,
     /// What found its address while running, such as the name of a server with `resolve`; `None`
     /// when it was there when the configuration was loaded.
     pub found_by: Option<Rc<str>>,
@@ -107,6 +110,7 @@ impl PeerConfig {
             is_down: false,
             slow_start: 0,
             is_draining: false,
+            route: "".into(),
             found_by: None,
         }
     }
@@ -145,6 +149,8 @@ pub struct Attempt {
     pub hash: Option<u32>,
     /// How many times a hashing balancer chose.
     pub rehashes: u32,
+    /// The session id of the peer that the session is bound to.
+    pub bound: Option<Vec<u8>>,
 }
 
 impl Attempt {

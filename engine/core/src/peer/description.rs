@@ -44,6 +44,7 @@ pub(super) fn encode(config: &PeerConfig) -> Vec<u8> {
         &mut out,
         config.found_by.as_deref().unwrap_or_default().as_bytes(),
     );
+    put(&mut out, config.route.as_bytes());
     out
 }
 
@@ -55,6 +56,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<PeerConfig, Corrupt> {
     let name = text(take(&mut rest)?);
     let server = text(take(&mut rest)?);
     let found_by = text(take(&mut rest)?);
+    let route = text(take(&mut rest)?);
     Ok(PeerConfig {
         address,
         name,
@@ -68,6 +70,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<PeerConfig, Corrupt> {
         found_by: (marks & FOUND != 0).then_some(found_by),
         slow_start,
         is_draining: marks & DRAINING != 0,
+        route,
     })
 }
 
@@ -148,6 +151,7 @@ mod tests {
                 fail_timeout: 1 << 40,
                 max_conns: 9,
                 slow_start: 11,
+                route: "a".into(),
                 is_draining: number == 3,
                 is_backup: number == 1,
                 is_down: number == 2,

@@ -28,6 +28,8 @@ pub struct Peer<'a> {
     pub config: &'a Rc<PeerConfig>,
     /// What changes.
     pub counters: Counters<'a>,
+    /// What sessions are bound to it by.
+    pub session_id: &'a Rc<str>,
 }
 
 impl Peer<'_> {
@@ -91,6 +93,7 @@ impl<'a> Group<'a> {
                 },
                 config: &listed.config,
                 counters: Counters::of(row),
+                session_id: &listed.session_id,
             })
         })
     }
@@ -104,6 +107,7 @@ impl<'a> Group<'a> {
             id,
             config: &listed.config,
             counters: Counters::of(row),
+            session_id: &listed.session_id,
         })
     }
 
@@ -206,13 +210,17 @@ impl<'a> Group<'a> {
         due
     }
 
-    /// Chooses a peer: a primary one by `balancer`, and when there is none a backup one.
+    /// Chooses a peer: that which the session is bound to, else a primary one by `balancer`, and
+    /// when there is none a backup one.
     pub(super) fn choose(
         &self,
         balancer: &dyn Balancer,
         attempt: &mut Attempt,
     ) -> Option<Peer<'a>> {
-        let pick = |attempt: &mut Attempt| balancer.pick(self, attempt);
+        let pick = |attempt: &mut Attempt| {
+            let bound = self.bound(attempt);
+            bound.or_else(|| balancer.pick(self, attempt))
+        };
         let chosen = pick(attempt).or_else(|| {
             if attempt.wants_backup || !self.list.has_backup {
                 return None;

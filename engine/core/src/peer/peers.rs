@@ -1,5 +1,6 @@
 //! A group of peers, in one worker's memory or in everybody's.
 
+use super::bound;
 use super::group::{Group, Peer};
 use super::local::Local;
 use super::shared::Shared;
@@ -66,12 +67,14 @@ pub(super) struct List {
 pub(super) struct Listed {
     pub(super) serial: u32,
     pub(super) config: Rc<PeerConfig>,
+    pub(super) session_id: Rc<str>,
 }
 
 impl Listed {
     pub(super) fn new(serial: u32, config: PeerConfig) -> Self {
         Self {
             serial,
+            session_id: bound::session_id(&config),
             config: Rc::new(config),
         }
     }
@@ -98,6 +101,8 @@ pub struct Chosen {
     pub id: PeerId,
     /// What the configuration says about it; stays when the peer is removed.
     pub config: Rc<PeerConfig>,
+    /// What sessions are bound to it by.
+    pub session_id: Rc<str>,
     /// Since when it is counted as waited for, if it is.
     waits_since: Option<Millis>,
 }
@@ -107,6 +112,7 @@ impl Chosen {
         Self {
             id: peer.id,
             config: Rc::clone(peer.config),
+            session_id: Rc::clone(peer.session_id),
             waits_since: None,
         }
     }

@@ -450,3 +450,35 @@ fn a_peer_that_comes_back_begins_slowly() {
         assert_eq!(share(110_000), 100);
     }
 }
+
+#[test]
+fn sessions_stay_with_the_peer_they_are_bound_to() {
+    let configs = [
+        config(1, |c| c.route = "a".into()),
+        config(2, |c| c.max_conns = 1),
+        config(3, |c| c.is_draining = true),
+    ];
+    for peers in both(&configs) {
+        let [_, b, c] = peers.list().try_into().unwrap();
+        let bound = |to: &[u8]| {
+            let mut attempt = Attempt {
+                bound: Some(to.to_vec()),
+                ..at(0)
+            };
+            peers.choose(&RoundRobin, &mut attempt, &NOBODY)
+        };
+        // The hash of "127.0.0.1:2".
+        assert_eq!(&*b.session_id, "abf7a7b4e5522108bc46650d856ec400");
+        let in_its_session = bound(b.session_id.as_bytes()).unwrap();
+        assert_eq!(in_its_session.id, b.id);
+        let full = bound(b.session_id.as_bytes()).unwrap();
+        assert_eq!(letter(&full), 'a');
+        assert_eq!(bound(c.session_id.as_bytes()).unwrap().id, c.id);
+        assert_eq!(turns(&peers, &RoundRobin, 3, &NOBODY), "aaa");
+        peers.release(&in_its_session, &Report::new(Outcome::Answered, 0));
+        let asked: Vec<char> = (0..4).map(|_| letter(&bound(b"a").unwrap())).collect();
+        assert_eq!(asked, ['a'; 4]);
+        // It was asked often enough: new sessions go elsewhere.
+        assert_eq!(stay(&peers, &RoundRobin, 0), 'b');
+    }
+}

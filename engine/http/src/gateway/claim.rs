@@ -3,6 +3,7 @@
 use super::conversation::Call;
 use super::exchange;
 use super::record::{Record, records};
+use super::sticky::Lesson;
 use super::upstream::Upstream;
 use crate::request::Request;
 use engine::peer::{Attempt, Chosen, Outcome, Report};
@@ -21,6 +22,8 @@ pub(super) struct Claim {
     worker: Rc<Worker>,
     pub(super) peer: Chosen,
     record: Rc<Record>,
+    /// What is to be learned about the session that the peer answers, if anything.
+    pub(super) lesson: Option<Rc<Lesson>>,
     is_open: bool,
 }
 
@@ -45,6 +48,9 @@ impl Claim {
             response_time: record.response_time.get().unwrap_or(until_now),
         };
         let is_given_up = self.upstream.peers.release(&self.peer, &report);
+        if let (Outcome::Answered, Some(lesson)) = (outcome, &self.lesson) {
+            lesson.end();
+        }
         self.upstream.queue.advance();
         is_given_up
     }
@@ -119,6 +125,9 @@ pub(super) async fn choose<C>(
 }
 
 fn choose_now(request: &mut Request, upstream: &Upstream, attempt: &mut Attempt) -> Option<Chosen> {
+    if let Some(sticky) = &upstream.sticky {
+        attempt.bound = sticky.bound_to(request, attempt.now);
+    }
     let peers = &upstream.peers;
     peers.choose(&*upstream.balancer, attempt, request)
 }
@@ -130,6 +139,10 @@ fn claim(
     now: Millis,
     waited: Option<Millis>,
 ) -> Choice {
+    let lesson = upstream.sticky.as_ref().and_then(|sticky| {
+        sticky.chosen(request, &peer.session_id);
+        Lesson::new(sticky, &peer.session_id)
+    });
     let config = &peer.config;
     let record = Record::new(Rc::clone(&config.name), Rc::clone(&config.server), now);
     record.queue_time.set(waited);
@@ -139,6 +152,7 @@ fn claim(
         worker: Rc::clone(&request.connection.http.worker),
         peer,
         record: Rc::clone(&record),
+        lesson,
         is_open: true,
     };
     Choice::Peer(claim, record)

@@ -128,7 +128,12 @@ pub async fn converse<C: Codec>(request: &mut Request, mut call: Call<C>) -> Res
         };
         let failure = match visit.run(request, &mut call, plan, &search).await {
             Ok(answer) => {
-                return answer::give(request, call, visit.claim, visit.record, answer);
+                let lesson = visit.claim.lesson.clone();
+                let given = answer::give(request, call, visit.claim, visit.record, answer);
+                if let Some(lesson) = lesson {
+                    lesson.learn(request);
+                }
+                return given;
             }
             Err(failure) => failure,
         };

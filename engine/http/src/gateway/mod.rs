@@ -25,6 +25,7 @@ mod read_ahead;
 pub mod record;
 mod relay;
 pub mod settings;
+pub mod sticky;
 pub mod store;
 mod tunnel;
 pub mod upstream;

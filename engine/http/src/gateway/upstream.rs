@@ -2,6 +2,7 @@
 
 use super::pool::{KeepAlive, Pool};
 use super::queue::Queue;
+use super::sticky::Sticky;
 use engine::Loading;
 use engine::address::Address;
 use engine::peer::{Balancer, PeerConfig, Peers, RoundRobin};
@@ -18,6 +19,8 @@ pub struct Upstream {
     pub peers: Peers,
     /// Who chooses among them.
     pub balancer: Box<dyn Balancer>,
+    /// How sessions are bound to peers, if they are.
+    pub sticky: Option<Rc<dyn Sticky>>,
     /// Requests that wait for a peer.
     pub queue: Queue,
     /// Rules for idle connections.
@@ -41,6 +44,7 @@ impl Upstream {
             name: name.into(),
             peers,
             balancer,
+            sticky: None,
             queue: Queue::default(),
             keep_alive,
             pool: Rc::default(),

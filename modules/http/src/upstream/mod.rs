@@ -14,6 +14,7 @@ mod queue;
 mod resolve;
 mod retry_budget;
 mod server;
+mod sticky;
 mod zone;
 
 pub(crate) use balancers::{IP_HASH, LEAST_CONN, LEAST_TIME, RANDOM};
@@ -21,6 +22,7 @@ pub(crate) use hash::MODULE as HASH;
 pub(crate) use keepalive::MODULE as KEEPALIVE;
 pub(crate) use queue::MODULE as QUEUE;
 pub(crate) use retry_budget::MODULE as RETRY_BUDGET;
+pub(crate) use sticky::MODULE as STICKY;
 pub(crate) use zone::MODULE as ZONE;
 
 use conf::Position;
@@ -30,6 +32,7 @@ use engine::retry_budget::RetryRules;
 use engine::{Arity, Contexts, Directive, Line, Loading, Refused, Setting, Slot, inherit_fields};
 use http::config::finish::Finishing;
 use http::gateway::queue::Queue;
+use http::gateway::sticky::Sticky;
 use http::gateway::{KeepAlive, Upstream, Upstreams};
 use http::worker::HttpWorker;
 use http::{Generation, Module};
@@ -55,6 +58,7 @@ struct Block {
     servers: usize,
     balancer: Option<Box<dyn Balancer>>,
     method: Method,
+    sticky: Option<Rc<dyn Sticky>>,
     queue: Option<Queue>,
     keep_alive: KeepAlive,
     retries: Setting<Option<RetryRules>>,
@@ -148,6 +152,7 @@ fn open(line: &mut Line<'_>) -> Result<(), Refused> {
         servers: 0,
         balancer: None,
         method: Method::ByWeight,
+        sticky: None,
         queue: None,
         keep_alive: KeepAlive::default(),
         retries: Setting::new(Some(RetryRules::default())),
@@ -207,6 +212,7 @@ fn finish(finishing: &mut Finishing<'_>) -> Result<(), Refused> {
             block.keep_alive,
             *block.retries,
         );
+        upstream.sticky = block.sticky;
         upstream.queue = block.queue.unwrap_or_default();
         let upstream = Rc::new(upstream);
         if let (Some(level), false) = (block.level, block.named.is_empty())
@@ -277,7 +283,7 @@ mod tests {
             "balancing method does not support parameter \"slow_start\"",
         );
         check(
-            "upstream u { server 127.0.0.1 slow_start=1s drain; least_time header inflight; queue 5 timeout=1s; }",
+            "upstream u { server 127.0.0.1 slow_start=1s route=a drain; least_time header inflight; queue 5 timeout=1s; }",
             "",
         );
         check(

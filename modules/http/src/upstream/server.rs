@@ -13,6 +13,9 @@ use std::rc::Rc;
 /// Port of a server that names none.
 const DEFAULT_PORT: u16 = 80;
 
+/// Longest route in bytes, as nginx has it.
+const ROUTE_MAX: usize = 32;
+
 /// Reads one server; a name that stands for several addresses makes several peers.
 pub(super) fn read(line: &mut Line<'_>) -> Result<(), Refused> {
     let level = line.level;
@@ -128,6 +131,15 @@ fn read_parameter(shape: &mut PeerConfig, line: &Line<'_>, index: usize) -> Resu
         b"slow_start" => {
             let time = base::units::parse_time_ms(value).map_err(|_| invalid())?;
             shape.slow_start = time;
+        }
+        b"route" => {
+            if value.is_empty() {
+                return Err(Refused::new("route is empty"));
+            }
+            if value.len() > ROUTE_MAX {
+                return Err(Refused::new(format!("route is longer than {ROUTE_MAX}")));
+            }
+            shape.route = lossy(value).into();
         }
         b"drain" if word == name => shape.is_draining = true,
         b"backup" if word == name => shape.is_backup = true,
