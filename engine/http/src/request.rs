@@ -1,5 +1,10 @@
 //! A request: what the client sent, where it was routed, and what modules remember of it.
 
+mod slot;
+mod values;
+
+pub use slot::{AnyRequestSlot, RequestSlot};
+
 use crate::config::generation::{Generation, Location, Server};
 use crate::connection::Connection;
 use crate::request_body::{Incoming, ReceivedBody};
@@ -7,14 +12,12 @@ use crate::response::ResponseHead;
 use crate::subrequest::Family;
 use crate::variable::Kept;
 use base64::Engine as _;
-use engine::pattern::{Groups, Pattern};
-use engine::variable::{Lookup, VariableId};
 use http1::{Known, Method, Version};
 use runtime::Millis;
-use std::any::Any;
+use slot::StateEntries;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use values::Captures;
 
 /// Base64 as clients write it: with padding or without.
 const CREDENTIALS: base64::engine::GeneralPurpose = base64::engine::GeneralPurpose::new(
@@ -29,9 +32,6 @@ const REDIRECTS_MAX: u8 = 10;
 
 /// How deep subrequests may be within one another, as in nginx.
 const SUBREQUESTS_MAX: u8 = 51;
-
-/// How many variables may be computed for the sake of one another before that is a cycle.
-const VARIABLE_DEPTH_MAX: u8 = 100;
 
 /// The head as received: bytes, and where the parts are in them.
 #[derive(Clone, Default)]
@@ -125,9 +125,6 @@ pub struct Request {
     state: OnceCell<StateEntries>,
 }
 
-/// What modules remember, one entry a slot.
-type StateEntries = Box<[OnceCell<Box<dyn Any>>]>;
-
 /// What was sent of the response, for logs.
 #[derive(Clone, Debug, Default)]
 pub struct Sent {
@@ -143,24 +140,6 @@ pub struct Sent {
     pub head: Option<Box<ResponseHead>>,
     /// Whether the body was complete.
     pub is_complete: bool,
-}
-
-/// One variable that is being computed; counted until this is dropped.
-pub(crate) struct Depth<'r>(&'r Cell<u8>);
-
-impl Drop for Depth<'_> {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
-}
-
-/// The last match of a regular expression.
-#[derive(Clone, Default)]
-struct Captures {
-    subject: Vec<u8>,
-    groups: Groups,
-    /// A match was given up, and nobody has asked yet.
-    gave_up: bool,
 }
 
 impl Request {
@@ -352,231 +331,6 @@ impl Request {
         self.redirects_left > 0
     }
 
-    /// Matches `pattern`; on success its groups become `$1`... and its named groups get
-    /// their values.
-    ///
-    /// A match that was given up because it took too long counts as none, with an error in
-    /// the log; whoever decides by it asks [`Self::take_gave_up`].
-    pub fn matches(&self, pattern: &Pattern, subject: &[u8]) -> bool {
-        let mut captures = self.captures.borrow_mut();
-        match pattern.captures(subject, &mut captures.groups) {
-            Ok(true) => {}
-            Ok(false) => return false,
-            Err(_) => {
-                captures.gave_up = true;
-                drop(captures);
-                self.log(
-                    runtime::log::Level::Error,
-                    &format!(
-                        "match of \"{}\" was given up after too many steps",
-                        String::from_utf8_lossy(pattern.text())
-                    ),
-                );
-                return false;
-            }
-        }
-        captures.subject.clear();
-        captures.subject.extend_from_slice(subject);
-        for &(group, id) in pattern.names() {
-            let value = captures.groups.get(group).copied().flatten();
-            let value = value.and_then(|(start, end)| captures.subject.get(start..end));
-            self.keep(id, Kept::Value(value.unwrap_or_default().into()));
-        }
-        true
-    }
-
-    /// Whether a match was given up since this was last asked. What was to be decided by it
-    /// is not known then: a rule that denies must not be passed by making it hard to match.
-    pub fn take_gave_up(&self) -> bool {
-        std::mem::take(&mut self.captures.borrow_mut().gave_up)
-    }
-
-    /// Forgets the captures of the last match.
-    pub fn clear_captures(&self) {
-        self.captures.borrow_mut().groups.clear();
-    }
-
-    /// The value kept for a variable, if one is.
-    pub(crate) fn kept(&self, id: VariableId) -> Option<Kept> {
-        match self.kept.get()?.borrow().get(id.index()) {
-            None | Some(Kept::Unknown) => None,
-            Some(kept) => Some(kept.clone()),
-        }
-    }
-
-    /// Keeps a variable's value for the rest of the request.
-    pub(crate) fn keep(&self, id: VariableId, value: Kept) {
-        let mut kept = self.kept.get_or_init(Rc::default).borrow_mut();
-        if kept.len() <= id.index() {
-            kept.resize(self.generation.variables.len(), Kept::Unknown);
-        }
-        if let Some(slot) = kept.get_mut(id.index()) {
-            *slot = value;
-        }
-    }
-
-    /// Begins to compute a variable; `None` when too many are being computed already.
-    pub(crate) fn descend(&self) -> Option<Depth<'_>> {
-        let depth = self.variable_depth.get();
-        (depth < VARIABLE_DEPTH_MAX).then(|| {
-            self.variable_depth.set(depth + 1);
-            Depth(&self.variable_depth)
-        })
-    }
-
-    /// Forgets a kept value, so that the variable is computed again.
-    pub fn forget(&self, id: VariableId) {
-        if let Some(kept) = self.kept.get()
-            && let Some(slot) = kept.borrow_mut().get_mut(id.index())
-        {
-            *slot = Kept::Unknown;
-        }
-    }
-
-    /// Gives variable `id` a value, as the directive `set` does.
-    pub fn set_variable(&mut self, id: VariableId, value: &[u8]) {
-        let generation = Rc::clone(&self.generation);
-        if let Some(entry) = generation.variables.get(id.index()) {
-            entry.assign(id, self, value);
-        }
-    }
-
-    /// The value of variable `id`.
-    pub fn variable(&self, id: VariableId) -> Option<Vec<u8>> {
-        let mut out = Vec::new();
-        self.write_variable(id, &mut out).then_some(out)
-    }
-
-    fn state_entries(&self) -> &[OnceCell<Box<dyn Any>>] {
-        let empty = || OnceCell::new();
-        self.state.get_or_init(|| {
-            std::iter::repeat_with(empty)
-                .take(self.generation.state_count())
-                .collect()
-        })
-    }
-
-    /// Forgets what modules remember, but for what outlives redirections.
-    pub(crate) fn clear_state(&mut self) {
-        for (index, entry) in self.state.get_mut().into_iter().flatten().enumerate() {
-            if !self.generation.keeps_state(index) {
-                entry.take();
-            }
-        }
-    }
-}
-
-impl Lookup for Request {
-    fn write_variable(&self, id: VariableId, out: &mut Vec<u8>) -> bool {
-        match self.generation.variables.get(id.index()) {
-            Some(entry) => entry.write(id, self, out),
-            None => false,
-        }
-    }
-
-    fn write_capture(&self, number: usize, out: &mut Vec<u8>) -> bool {
-        let captures = self.captures.borrow();
-        let Some((start, end)) = captures.groups.get(number).copied().flatten() else {
-            return false;
-        };
-        let value = captures.subject.get(start..end);
-        out.extend_from_slice(value.unwrap_or_default());
-        value.is_some()
-    }
-}
-
-/// Where a module keeps what it remembers about a request.
-pub struct RequestSlot<T: 'static> {
-    index: AtomicUsize,
-    is_kept: bool,
-    of: std::marker::PhantomData<fn() -> T>,
-}
-
-impl<T: 'static> RequestSlot<T> {
-    /// Forgotten when the request is redirected to another URI.
-    pub const fn new() -> Self {
-        Self {
-            index: AtomicUsize::new(usize::MAX),
-            is_kept: false,
-            of: std::marker::PhantomData,
-        }
-    }
-
-    /// Remembered until the request ends.
-    pub const fn kept_across_redirects() -> Self {
-        Self {
-            index: AtomicUsize::new(usize::MAX),
-            is_kept: true,
-            of: std::marker::PhantomData,
-        }
-    }
-
-    /// What is remembered.
-    pub fn get<'r>(&self, request: &'r Request) -> Option<&'r T> {
-        let entry = request.state.get()?.get(self.index())?;
-        entry.get()?.downcast_ref()
-    }
-
-    /// What is remembered, to be changed.
-    pub fn get_mut<'r>(&self, request: &'r mut Request) -> Option<&'r mut T> {
-        let entry = request.state.get_mut()?.get_mut(self.index())?;
-        entry.get_mut()?.downcast_mut()
-    }
-
-    /// What is remembered; if nothing is, what `make` makes from now on. For getters of
-    /// variables, which must not change the request otherwise.
-    pub fn get_or_init<'r>(&self, request: &'r Request, make: impl FnOnce() -> T) -> &'r T {
-        let entry = &request.state_entries()[self.index()];
-        entry
-            .get_or_init(|| Box::new(make()))
-            .downcast_ref()
-            .expect("an index belongs to one slot, whose type made the entry")
-    }
-
-    /// Remembers `value` instead of what was.
-    pub fn set(&self, request: &mut Request, value: T) {
-        request.state_entries();
-        if let Some(entries) = request.state.get_mut() {
-            entries[self.index()] = OnceCell::from(Box::new(value) as Box<dyn Any>);
-        }
-    }
-
-    /// Forgets, and gives what was remembered.
-    pub fn take(&self, request: &mut Request) -> Option<T> {
-        let entry = request.state.get_mut()?.get_mut(self.index())?;
-        entry.take()?.downcast().ok().map(|value| *value)
-    }
-
-    fn index(&self) -> usize {
-        self.index.load(Ordering::Relaxed)
-    }
-}
-
-impl<T: 'static> Default for RequestSlot<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// A request slot without its type.
-pub trait AnyRequestSlot: Sync {
-    /// Tells the slot its index; once, before any request.
-    fn place(&self, index: usize);
-    /// Whether it outlives redirections.
-    fn is_kept(&self) -> bool;
-}
-
-impl<T: 'static> AnyRequestSlot for RequestSlot<T> {
-    fn place(&self, index: usize) {
-        self.index.store(index, Ordering::Relaxed);
-    }
-
-    fn is_kept(&self) -> bool {
-        self.is_kept
-    }
-}
-
-impl Request {
     /// The client's address: the connection's, or what a module found to stand behind it.
     pub fn remote_addr(&self) -> sys::socket::PeerAddr {
         self.real_peer.unwrap_or(self.connection.peer)
