@@ -1,19 +1,21 @@
 //! Sends a response in as few system calls as possible: the head with a small body in one,
 //! files by the kernel, rates kept.
 
+mod file;
+mod rate;
+
 use super::Connection;
-use super::file_reader::FileReader;
 use super::render::{BodyFraming, framing_of, render};
-use crate::body::{Body, Chunk, FileRange};
+use crate::body::{Body, Chunk};
 use crate::bytes::Bytes;
-use crate::core::files::{Aio, FILES, Files};
+use crate::core::files::{FILES, Files};
 use crate::core::transfer::{TRANSFER, Transfer};
 use crate::error::{Abort, Error};
 use crate::error_page;
 use crate::request::Request;
 use crate::response::Response;
 use http1::Version;
-use runtime::Millis;
+use rate::Rate;
 use std::io::{self, IoSlice};
 use std::rc::Rc;
 
@@ -22,11 +24,6 @@ const HELD_MAX: usize = 32 << 10;
 
 /// Bytes that are cheaper to copy behind their head than to name to the kernel apart from it.
 const COPIED_MAX: usize = 4 << 10;
-
-/// Bytes of a file that share a packet with their head. In front of more, a head in the first
-/// packet moves every page of the file off its boundary: a bare loop sends 100 KB in 25 us with
-/// the head in the same packets and in 20 us with the head on its own, but 16 KB in 9 and 12.
-const SHARED_PACKET_MAX: u64 = 64 << 10;
 
 /// Bytes of chunks that are gathered before they are written.
 const GATHER_MAX: usize = 64 << 10;
@@ -295,76 +292,6 @@ impl Sender<'_> {
         Ok(())
     }
 
-    async fn write_file(&mut self, range: &FileRange) -> Result<(), Error> {
-        let by_threads = matches!(&*self.files.aio, Aio::Threads(_));
-        if !*self.settings.sendfile || range.direct || by_threads {
-            return self.write_read_file(range).await;
-        }
-        // What cork is for, a head and its file in full packets, the kernel is told by the call
-        // that sends the head. Only with Nagle's algorithm the file's end would wait for an
-        // acknowledgement, which the end of cork prevents.
-        let corked = *self.settings.tcp_nopush && !*self.settings.tcp_nodelay;
-        if corked {
-            self.connection.stream.set_cork(true);
-        }
-        let sent = self.send_file(range).await;
-        if corked {
-            self.connection.stream.set_cork(false);
-        }
-        sent
-    }
-
-    async fn send_file(&mut self, range: &FileRange) -> Result<(), Error> {
-        self.write_head_of_file(range.end - range.start).await?;
-        let max = match *self.settings.sendfile_max_chunk {
-            0 => u64::MAX,
-            max => max,
-        };
-        let mut at = range.start;
-        while at < range.end {
-            let room = self.allowed().await as u64;
-            let count = usize::try_from((range.end - at).min(max).min(room)).unwrap_or(usize::MAX);
-            let sent = self.connection.stream.try_sendfile(range.fd(), at, count);
-            if matches!(sent, Ok(0)) {
-                return Err(file_shrank());
-            }
-            at += self.progress(sent).await? as u64;
-        }
-        Ok(())
-    }
-
-    /// Writes what is gathered and tells the kernel that `file_len` bytes of a file follow, so
-    /// that both share a packet where one can hold them.
-    async fn write_head_of_file(&mut self, file_len: u64) -> Result<(), Error> {
-        if self.rate.is_some() || self.out.is_empty() || file_len > SHARED_PACKET_MAX {
-            return self.write(b"").await;
-        }
-        match self.connection.stream.try_write_more(&self.out) {
-            Ok(count) => {
-                self.progress(Ok(count)).await?;
-                self.out.drain(..count);
-                self.write(b"").await
-            }
-            // The socket is full, or broken, which writing again will tell.
-            Err(_) => self.write(b"").await,
-        }
-    }
-
-    /// Sends a file through memory, `output_buffers` at a time.
-    async fn write_read_file(&mut self, range: &FileRange) -> Result<(), Error> {
-        let mut reader = FileReader::new(&self.connection.http, self.files, self.settings, range);
-        let mut at = range.start;
-        while at < range.end {
-            let piece = reader.read(range, at).await?;
-            if piece.is_empty() {
-                return Err(file_shrank());
-            }
-            self.write(piece).await?;
-            at += piece.len() as u64;
-        }
-        Ok(())
-    }
-
     /// Bytes that may be written now; waits where the rate says so.
     async fn allowed(&self) -> usize {
         let Some(rate) = &self.rate else {
@@ -396,76 +323,5 @@ impl Sender<'_> {
             }
             Err(error) => Err(error.into()),
         }
-    }
-}
-
-/// The file lost bytes that were promised. What was sent is short, and looks so.
-fn file_shrank() -> Error {
-    Error::resource(
-        "sending a file failed",
-        io::Error::other("file was truncated while it was sent"),
-    )
-}
-
-/// `limit_rate`: bytes a second, counted from the start of the request in whole seconds, as
-/// nginx counts.
-struct Rate {
-    per_second: u64,
-    after: u64,
-    started: Millis,
-}
-
-impl Rate {
-    fn of(request: &Request, settings: &Transfer) -> Option<Self> {
-        let value = |set: Option<u64>, template: &engine::Template| {
-            set.unwrap_or_else(|| {
-                if template.is_empty() {
-                    return 0;
-                }
-                base::units::parse_size(&template.eval(request)).unwrap_or(0)
-            })
-        };
-        let per_second = value(request.limit_rate, &settings.limit_rate);
-        if per_second == 0 {
-            return None;
-        }
-        let after = value(request.limit_rate_after, &settings.limit_rate_after);
-        Some(Self {
-            per_second,
-            after,
-            started: request.started,
-        })
-    }
-
-    /// Bytes that may go now after `sent`, or how many milliseconds to wait.
-    fn allowance(&self, sent: u64, now: Millis) -> Result<u64, Millis> {
-        let seconds = now.saturating_sub(self.started) / 1000 + 1;
-        let budget = self
-            .per_second
-            .saturating_mul(seconds)
-            .saturating_add(self.after);
-        match budget.checked_sub(sent) {
-            Some(room) if room > 0 => Ok(room),
-            _ => Err(((sent - budget) * 1000 / self.per_second + 1).min(60_000)),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rate_gives_a_seconds_worth_at_once_and_then_waits() {
-        let rate = Rate {
-            per_second: 1000,
-            after: 500,
-            started: 10_000,
-        };
-        assert_eq!(rate.allowance(0, 10_000), Ok(1500));
-        assert_eq!(rate.allowance(1400, 10_900), Ok(100));
-        assert_eq!(rate.allowance(1500, 10_999), Err(1));
-        assert_eq!(rate.allowance(2000, 10_500), Err(501));
-        assert_eq!(rate.allowance(1500, 11_000), Ok(1000));
     }
 }
