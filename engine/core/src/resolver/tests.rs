@@ -230,7 +230,8 @@ fn aliases_are_asked_for() {
         ask(&resolver, &["again.test"], TIMEOUT),
         ["3: Host not found"]
     );
-    assert!(server.asked() - asked <= 2 * (super::ALIASES_MAX + 1));
+    // The other family's question about the name before may be counted late.
+    assert!(server.asked() - asked <= 2 * (super::ALIASES_MAX + 1) + 1);
 }
 
 #[test]
