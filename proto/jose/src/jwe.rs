@@ -82,7 +82,7 @@ impl Jwe {
         let mut candidates = sets
             .iter()
             .flat_map(|keys| &keys.0)
-            .filter(|key| key.is_named(id) && key.is_for_management(self.management))
+            .filter(|key| key.is_named(id) && key.is_for_management(self.management, self.content))
             .take(TRIES_MAX)
             .peekable();
         if candidates.peek().is_none() {

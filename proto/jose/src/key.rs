@@ -1,6 +1,6 @@
 //! Keys (JWK, RFC 7517; their members: RFC 7518, section 6, and RFC 8037).
 
-use crate::algorithm::{Curve, Management, Signing};
+use crate::algorithm::{Content, Curve, Management, Signing};
 use crate::limits::{KEYS_MAX, KEYS_TEXT_MAX};
 use crate::parts::{bytes, text};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
@@ -140,14 +140,15 @@ impl Key {
             }
     }
 
-    /// Whether it may give the key of a content by `algorithm`.
-    pub(crate) fn is_for_management(&self, algorithm: Management) -> bool {
+    /// Whether it may give the key of a content, which is encrypted by `content`, by `algorithm`.
+    pub(crate) fn is_for_management(&self, algorithm: Management, content: Content) -> bool {
         let fits = match &self.algorithm {
             None => true,
-            // With "dir" the key's own algorithm is that of the content.
-            Some(name) => {
-                algorithm == Management::Direct || Management::parse(name) == Some(algorithm)
+            Some(name) if algorithm == Management::Direct && name != "dir" => {
+                // The key is that of the content, and so may be what it is for.
+                Content::parse(name) == Some(content)
             }
+            Some(name) => Management::parse(name) == Some(algorithm),
         };
         fits && matches!(self.purpose, Purpose::Any | Purpose::Encryption)
             && match &self.material {

@@ -89,13 +89,19 @@ fn read(path: &Path) -> io::Result<(Vec<u8>, Stat)> {
 pub(super) struct KeyRequest {
     uri: Template,
     cached: Cached,
+    /// The last answer to a URI without variables, and the keys in it: the same answer has the
+    /// same keys.
+    last: RefCell<Option<(Vec<u8>, Arc<Keys>)>>,
 }
 
 impl KeyRequest {
     /// Keys in the answer of `uri`.
     pub(super) fn new(uri: Template) -> Self {
-        let cached = RefCell::default();
-        Self { uri, cached }
+        Self {
+            uri,
+            cached: RefCell::default(),
+            last: RefCell::default(),
+        }
     }
 
     async fn load(&self, request: &mut Request) -> Option<Arc<Keys>> {
@@ -116,7 +122,15 @@ impl KeyRequest {
             request.log(Level::Error, &message);
             return None;
         }
-        parse(request, &text, || format!("\"{shown}\""))
+        if let Some((answer, keys)) = &*self.last.borrow()
+            && *answer == text
+        {
+            return Some(Arc::clone(keys));
+        }
+        let keys = parse(request, &text, || format!("\"{shown}\""))?;
+        let is_constant = self.uri.as_constant().is_some();
+        *self.last.borrow_mut() = is_constant.then(|| (text, Arc::clone(&keys)));
+        Some(keys)
     }
 }
 

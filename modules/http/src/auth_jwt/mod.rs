@@ -1,8 +1,9 @@
 //! Tokens (JWT, RFC 7519), signed or encrypted by somebody whose keys we know.
 //!
 //! Runs in the access phase after names and passwords. What a signed token claims can be read
-//! by variables before that, as limits may need it; once a token was refused, it claims nothing
-//! any more. Keys are read from files and asked of subrequests.
+//! by variables before that, as limits may need it; once a token was refused, or others have let
+//! the client in without a look at it, it claims nothing any more. Keys are read from files and
+//! asked of subrequests, for tokens that are well-formed.
 //!
 //! Source: nginx documentation, ngx_http_auth_jwt_module; RFC 6750 for fields of HTTP.
 
@@ -10,6 +11,7 @@ mod keys;
 mod settings;
 mod variables;
 
+use engine::SettingsTable;
 use http::core::respond::{RESPOND, SATISFY};
 use http::{Bytes, Error, Flow, Handler, Module, Phase, Request, Variable};
 use http1::{Known, Method};
@@ -32,11 +34,15 @@ const WAITING_MAX: usize = 512;
 pub(crate) static MODULE: Module = Module {
     name: "auth_jwt",
     settings: &[&SETTINGS],
-    handlers: &[Handler::waiting(
-        Phase::Access,
-        |settings| SETTINGS.of(settings).asked.is_some(),
-        |request| Box::pin(judge(request)),
-    )],
+    handlers: &[
+        Handler::waiting(Phase::Access, is_enabled, |request| {
+            Box::pin(judge(request))
+        }),
+        Handler::now(Phase::PreContent, is_enabled, |request| {
+            variables::forget_unjudged(request);
+            Ok(Flow::Decline)
+        }),
+    ],
     variables: &[
         Variable::family("jwt_header_", variables::header),
         Variable::family("jwt_claim_", variables::claim),
@@ -49,6 +55,10 @@ pub(crate) static MODULE: Module = Module {
 thread_local! {
     /// The threads for slow decryption, made when the first one is needed.
     static POOL: RefCell<Option<Rc<BlockingPool>>> = const { RefCell::new(None) };
+}
+
+fn is_enabled(settings: &SettingsTable) -> bool {
+    SETTINGS.of(settings).asked.is_some()
 }
 
 /// Lets in who has a token that one of the keys vouches for, and that says what it must.
@@ -64,12 +74,17 @@ async fn judge(request: &mut Request) -> Result<Flow, Error> {
         request.log(Level::Info, "no token was provided for JWT authentication");
         return Ok(ask(request, &realm, b""));
     };
-    let Some(keys) = keys::load(request, settings).await else {
-        variables::refuse(request);
-        return Ok(Flow::Status(500));
+    let token = match Sealed::parse(settings.kind(), &text) {
+        Ok(sealed) => {
+            let Some(keys) = keys::load(request, settings).await else {
+                variables::refuse(request);
+                return Ok(Flow::Status(500));
+            };
+            open(request, sealed, keys).await?
+        }
+        Err(refusal) => Err(refusal),
     };
     let now = request.connection.http.worker.wall().unix_secs;
-    let token = read(request, settings.kind(), &text, keys).await?;
     let token = token.and_then(|token| {
         token.claims.check_time(now, *settings.leeway)?;
         Ok(token)
@@ -102,34 +117,43 @@ fn require(request: &mut Request, settings: &Settings, realm: &[u8]) -> Flow {
     Flow::Allow
 }
 
-/// Takes a token apart, and finds out whether one of `keys` vouches for it.
-async fn read(
+/// A token that was taken apart, and that no key has vouched for.
+enum Sealed {
+    Signed(Jws),
+    /// Whether there is a signed token in it.
+    Encrypted(Jwe, bool),
+}
+
+impl Sealed {
+    fn parse(kind: Kind, text: &[u8]) -> Result<Self, Refusal> {
+        Ok(match kind {
+            Kind::Signed => Self::Signed(Jws::parse(text)?),
+            Kind::Encrypted => Self::Encrypted(Jwe::parse(text)?, false),
+            Kind::Nested => Self::Encrypted(Jwe::parse(text)?, true),
+        })
+    }
+}
+
+/// Finds out whether one of `keys` vouches for a token.
+async fn open(
     request: &Request,
-    kind: Kind,
-    text: &[u8],
+    sealed: Sealed,
     keys: Vec<Arc<Keys>>,
 ) -> Result<Result<Token, Refusal>, Error> {
-    if kind == Kind::Signed {
-        return Ok(Jws::parse(text).and_then(|jws| {
-            jws.verify(&keys)?;
-            let claims = Claims::parse(jws.payload())?;
-            Ok(Token::signed(&jws, claims))
-        }));
-    }
-    let jwe = match Jwe::parse(text) {
-        Ok(jwe) => jwe,
-        Err(refusal) => return Ok(Err(refusal)),
+    let (jwe, is_nested) = match sealed {
+        Sealed::Signed(jws) => {
+            return Ok(verified(&jws, &keys).map(|claims| Token::signed(&jws, claims)));
+        }
+        Sealed::Encrypted(jwe, is_nested) => (jwe, is_nested),
     };
     let header = jwe.header().clone();
     let payload = match decrypt(request, jwe, keys.clone()).await? {
         Ok(payload) => payload,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let claims = if kind == Kind::Nested {
-        Jws::parse(&payload).and_then(|jws| {
-            jws.verify(&keys)?;
-            Claims::parse(jws.payload()).map(|claims| (claims, jws.payload().to_vec()))
-        })
+    let claims = if is_nested {
+        let jws = Jws::parse(&payload);
+        jws.and_then(|jws| verified(&jws, &keys).map(|claims| (claims, jws.payload().to_vec())))
     } else {
         Claims::parse(&payload).map(|claims| (claims, payload.clone()))
     };
@@ -139,6 +163,12 @@ async fn read(
         text,
         payload: Some(payload),
     }))
+}
+
+/// What a token claims, if one of `keys` has signed it.
+fn verified(jws: &Jws, keys: &[Arc<Keys>]) -> Result<Claims, Refusal> {
+    jws.verify(keys)?;
+    Claims::parse(jws.payload())
 }
 
 /// Decrypts where that may take its time.

@@ -38,8 +38,10 @@ enum Known {
     Nothing,
     /// It is being read, perhaps by variables that depend on it.
     Reading,
-    /// It was read or, where it says so, judged good.
-    Token(Rc<Token>),
+    /// What it says of itself, read for the location of this number.
+    Unjudged(u32, Rc<Token>),
+    /// It is good.
+    Judged(Rc<Token>),
     /// There is none, or none that is good.
     Refused,
 }
@@ -49,7 +51,7 @@ struct State(RefCell<Known>);
 
 /// From now on the request has this token.
 pub(super) fn accept(request: &Request, token: Token) {
-    *request.shared::<State>().0.borrow_mut() = Known::Token(Rc::new(token));
+    *request.shared::<State>().0.borrow_mut() = Known::Judged(Rc::new(token));
 }
 
 /// From now on the request has no token.
@@ -57,22 +59,33 @@ pub(super) fn refuse(request: &Request) {
     *request.shared::<State>().0.borrow_mut() = Known::Refused;
 }
 
-/// The request's token: a good one, or before that is known what it says of itself.
+/// A token that nobody has judged by now nobody will: others have let the client in.
+pub(super) fn forget_unjudged(request: &Request) {
+    let state = request.shared::<State>();
+    let mut known = state.0.borrow_mut();
+    if !matches!(*known, Known::Judged(_)) {
+        *known = Known::Refused;
+    }
+}
+
+/// The request's token: a good one, or before that is known what it says of itself, where the
+/// location asks for one.
 fn token(request: &Request) -> Option<Rc<Token>> {
     let state = request.shared::<State>();
-    match &*state.0.borrow() {
-        Known::Token(token) => return Some(Rc::clone(token)),
-        Known::Reading | Known::Refused => return None,
-        Known::Nothing => {}
-    }
     let location = Rc::clone(&request.location);
+    match &*state.0.borrow() {
+        Known::Judged(token) => return Some(Rc::clone(token)),
+        Known::Unjudged(id, token) if *id == location.id => return Some(Rc::clone(token)),
+        Known::Reading | Known::Refused => return None,
+        Known::Nothing | Known::Unjudged(..) => {}
+    }
     let settings = SETTINGS.of(&location.settings);
     let asked = settings.asked.as_ref()?;
     *state.0.borrow_mut() = Known::Reading;
     let text = token_text(request, asked);
     let token = text.and_then(|text| unjudged(&text, settings.kind()).map(Rc::new));
     *state.0.borrow_mut() = match &token {
-        Some(token) => Known::Token(Rc::clone(token)),
+        Some(token) => Known::Unjudged(location.id, Rc::clone(token)),
         None => Known::Nothing,
     };
     token

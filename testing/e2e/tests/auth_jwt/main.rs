@@ -118,8 +118,11 @@ fn tokens_let_in_who_has_a_good_one() {
         200
     );
     for path in ["/encrypted", "/nested"] {
-        let response = with_token(&server, path, made.token("signed:HS256"));
-        assert_eq!(response.status, 401, "{path}");
+        for (name, token) in made.all("unsealed:") {
+            let response = with_token(&server, path, token);
+            let challenge = response.header("WWW-Authenticate");
+            assert_eq!((response.status, challenge), (401, Some(REFUSAL)), "{name}");
+        }
     }
     let sealed = made.token("encrypted:dir-A256GCM");
     assert_eq!(with_token(&server, "/nested", sealed).status, 401);
@@ -141,6 +144,9 @@ const VARIABLES: &str = r#"
         add_header X-Told "$jwt_claim_sub|$email|$admin|$roles|$missing|$jwt_claim_info|$jwt_claim_nothing|$jwt_claim_zero|$jwt_header_kid|$algorithm" always;
         add_header X-Payload "$jwt_payload" always;
         add_header X-Claims "$jwt_claims" always;
+        set $early "$jwt_claim_sub";
+        location /open { auth_jwt off; }
+        location /allowed { satisfy any; allow all; }
         location /signed { }
         location /encrypted { auth_jwt_type encrypted; }
         location /nested { auth_jwt_type nested; }
@@ -162,6 +168,8 @@ fn claims_and_headers_are_variables() {
         .with_file("html/signed", "in")
         .with_file("html/encrypted", "in")
         .with_file("html/nested", "in")
+        .with_file("html/open", "in")
+        .with_file("html/allowed", "in")
         .start();
     let told = |path: &str, name: &str| {
         let response = with_token(&server, path, made.token(name));
@@ -191,6 +199,13 @@ fn claims_and_headers_are_variables() {
     // Refused, it claims nothing.
     let (refused, _, text) = told("/signed", "refused:expired");
     assert_eq!((refused.as_str(), text.as_str()), ("|||||||||", ""));
+    // What nobody has judged is told to nobody, though it was read on the way.
+    for path in ["/open", "/allowed"] {
+        for name in ["signed:HS256", "refused:other-claims"] {
+            let nothing = ("|||||||||".to_owned(), String::new(), String::new());
+            assert_eq!(told(path, name), nothing, "{path} {name}");
+        }
+    }
     // Who asks before it was judged hears what it says of itself.
     let before = |path: &str, name: &str| with_token(&server, path, made.token(name)).text();
     assert_eq!(before("/before", "signed:HS256"), "ann|s256");
@@ -385,4 +400,51 @@ fn tokens_are_judged_as_the_location_says() {
     assert_eq!(status("/slow", ann), 200);
     let basic = "GET /all HTTP/1.0\r\nAuthorization: Basic YTpi\r\n\r\n";
     assert_eq!(server.request(basic).status, 403);
+}
+
+const ASKED: &str = r#"
+    auth_jwt x;
+    auth_jwt_key_file html/keys.json;
+    location /any { satisfy any; auth_request /ask/204; }
+    location /any/denied { satisfy any; auth_request /ask/403; }
+    location /any/unknown { satisfy any; auth_request /ask/401; }
+    location /all { auth_request /ask/204; }
+    location /all/denied { auth_request /ask/403; }
+    location /subject { auth_request /ask/subject; }
+    location /any/subject { satisfy any; auth_request /ask/subject; }
+    location /any/allowed { satisfy any; allow all; auth_request /ask/500; }
+    location /ask/204 { return 204; }
+    location /ask/401 { return 401; }
+    location /ask/403 { return 403; }
+    location /ask/500 { return 500; }
+    location /ask/subject { if ($jwt_claim_sub != ann) { return 403; } return 204; }
+"#;
+
+/// Both questions of who may come in, in their order; what is asked may depend on the token.
+#[test]
+fn tokens_and_subrequests_together() {
+    let Some(made) = made() else { return };
+    let expected = [
+        ("any", 200, 200, 200),
+        ("any/denied", 200, 200, 401),
+        ("any/unknown", 200, 200, 401),
+        ("all", 200, 200, 401),
+        ("all/denied", 403, 403, 401),
+        ("subject", 200, 403, 401),
+        ("any/subject", 200, 200, 401),
+        ("any/allowed", 200, 200, 200),
+    ];
+    let builder = Server::of_one(ASKED).with_file("html/keys.json", &made.keys);
+    let server = expected
+        .iter()
+        .fold(builder, |builder, (path, ..)| {
+            builder.with_file(&format!("html/{path}/file"), "in")
+        })
+        .start();
+    let tokens = ["signed:HS256", "other:bob", "refused:other-claims"].map(|name| made.token(name));
+    for (path, of_ann, of_bob, of_forged) in expected {
+        let path = format!("/{path}/file");
+        let statuses = tokens.map(|token| with_token(&server, &path, token).status);
+        assert_eq!(statuses, [of_ann, of_bob, of_forged], "{path}");
+    }
 }

@@ -128,3 +128,50 @@ print("late:leeway", sign("HS256", dict(CLAIMS, exp=NOW - 60)))
 print("crlf:claim", sign("HS256", dict(CLAIMS, sub="a\r\nX-Evil: 1")))
 print("other:bob", sign("HS256", dict(CLAIMS, sub="bob", zero=1)))
 print("huge:claims", sign("HS256", dict(CLAIMS, text="x" * 20000)))
+
+
+def changed(token, place, change):
+    parts = token.split(".")
+    raw = base64.urlsafe_b64decode(parts[place] + "==")
+    parts[place] = part(change(raw))
+    return ".".join(parts)
+
+
+def header(**members):
+    return lambda raw: dict(json.loads(raw), **members)
+
+
+gcm = seal("dir", "A256GCM", secrets[256])
+cbc = seal("dir", "A256CBC-HS512", secrets[512])
+wrapped = seal("A128KW", "A128GCM", secrets[128])
+print("unsealed:signed", sign("HS256"))
+print("unsealed:stranger", seal("RSA-OAEP", "A128GCM", stranger))
+print("unsealed:no-claims", seal("dir", "A256GCM", secrets[256], "[1]"))
+print("unsealed:expired", seal("dir", "A256GCM", secrets[256], json.dumps({"exp": NOW - 60})))
+print("unsealed:twice", seal("dir", "A256GCM", secrets[256], '{"sub":"ann","sub":"admin"}'))
+# Would keep a server busy that derives keys from passwords as often as it is told.
+for count in (1 << 31, 1 << 62, -1):
+    bomb = header(alg="PBES2-HS512+A256KW", p2s="AAAAAAAAAAA", p2c=count)
+    print(f"unsealed:bomb{count}", changed(wrapped, 0, bomb))
+for name in ("ECDH-ES", "ECDH-ES+A128KW"):
+    print("unsealed:" + name, seal(name, "A128GCM", curves["ES256"]))
+off_curve = {"kty": "EC", "crv": "P-256", "x": "AQ", "y": "AQ"}
+print("unsealed:off-curve", changed(gcm, 0, header(alg="ECDH-ES", epk=off_curve)))
+for name in ("RSA1_5", "none", "", "HS256", "A256KW"):
+    print("unsealed:" + name, changed(gcm, 0, header(alg=name)))
+for name in ("none", "", "A256CBC-HS256", "A128GCM", "A256CBC-HS512"):
+    print("unsealed:enc" + name, changed(gcm, 0, header(enc=name)))
+print("unsealed:zip", changed(gcm, 0, header(zip="DEF")))
+print("unsealed:crit", changed(gcm, 0, header(crit=["exp"], exp=1)))
+print("unsealed:header", changed(gcm, 0, header(x=1)))
+for name, token in {"gcm": gcm, "cbc": cbc}.items():
+    for length in (0, 1, 8, 15):
+        print(f"unsealed:{name}-tag{length}", changed(token, 4, lambda raw: raw[:length]))
+    for length in (0, 8, 11, 15, 17):
+        print(f"unsealed:{name}-iv{length}", changed(token, 2, lambda raw: bytes(length)))
+    print(f"unsealed:{name}-key", changed(token, 1, lambda raw: b"x"))
+    print(f"unsealed:{name}-bit", changed(token, 3, lambda raw: raw[:-1] + bytes([raw[-1] ^ 1])))
+    print(f"unsealed:{name}-cut", changed(token, 3, lambda raw: raw[:-1]))
+    print(f"unsealed:{name}-empty", changed(token, 3, lambda raw: b""))
+for length in (0, 8, 16, 23, 25, 4000):
+    print(f"unsealed:wrapped{length}", changed(wrapped, 1, lambda raw: bytes(length)))
