@@ -14,6 +14,8 @@ use sys::socket::{self, Address, KeepAlive, Kind};
 pub struct ConnectOptions {
     /// Stream or datagram.
     pub kind: Kind,
+    /// Whether it is for no client, so that a worker that is to end does not wait for it.
+    pub is_background: bool,
     /// Local address to connect from; port 0 leaves the port to the kernel.
     pub bind: Option<Address>,
     /// Whether that address may be one that is not of this system.
@@ -31,7 +33,8 @@ pub struct ConnectOptions {
 }
 
 impl Stream {
-    /// Connects to `address`. The stream is of [`Class::Peer`] and has no deadline.
+    /// Connects to `address`. The stream is of [`Class::Peer`], or [`Class::Background`], and has
+    /// no deadline.
     ///
     /// # Errors
     ///
@@ -68,7 +71,11 @@ impl Stream {
             Kind::Stream | Kind::Multipath if connected => Flags::WRITABLE,
             Kind::Stream | Kind::Multipath => Flags::NONE,
         };
-        let stream = Self::adopt(worker, fd, Class::Peer, flags);
+        let class = match options.is_background {
+            true => Class::Background,
+            false => Class::Peer,
+        };
+        let stream = Self::adopt(worker, fd, class, flags);
         if !connected {
             let timeout = options.timeout;
             stream.set_deadline(timeout.map(|ms| worker.now().saturating_add(ms)));

@@ -31,10 +31,12 @@ pub enum Class {
     Tunnel,
     /// Was opened by this worker. Counts against the limit, but not as a client.
     Peer,
+    /// The same, but no client's: a worker that is to end does not wait for it.
+    Background,
 }
 
 impl Class {
-    pub(crate) const COUNT: usize = 7;
+    pub(crate) const COUNT: usize = 8;
 
     /// In which order connections are given up when there are too many.
     pub(crate) const EVICTABLE: [Self; 4] =

@@ -239,6 +239,11 @@ impl Worker {
         self.slots.borrow().live()
     }
 
+    /// How many of them are somebody's: not of [`Class::Background`](crate::Class::Background).
+    pub fn busy_slots(&self) -> u32 {
+        self.slots.borrow().busy()
+    }
+
     /// Drops all that lives in the worker: tasks, parked connections, listeners, watched
     /// descriptors and hooks. They hold the worker, so that it would never be freed otherwise.
     pub fn clear(&self) {

@@ -208,6 +208,11 @@ impl Slots {
         self.live
     }
 
+    /// How many are in use for clients.
+    pub(crate) fn busy(&self) -> u32 {
+        self.live - self.counts[Class::Background as usize]
+    }
+
     /// The slot at `index`, which the caller owns or has just found in a list.
     #[inline]
     pub(crate) fn slot(&mut self, index: u32) -> &mut Slot {
@@ -459,6 +464,8 @@ mod tests {
         let one = slots.insert(Class::Header, Flags::NONE);
         let two = slots.insert(Class::Idle, Flags::NONE);
         slots.insert(Class::Peer, Flags::NONE);
+        slots.insert(Class::Background, Flags::NONE);
+        assert_eq!((slots.live(), slots.busy()), (4, 3));
         slots.set_class(one, Class::Tunnel);
         let expected = ConnectionCounts {
             active: 2,

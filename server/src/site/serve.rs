@@ -187,7 +187,7 @@ impl Orders {
                 return false;
             };
             let is_late = deadline.is_some_and(|deadline| worker.now() >= deadline);
-            if worker.live_slots() == 0 || is_late {
+            if worker.busy_slots() == 0 || is_late {
                 worker.stop();
                 return false;
             }

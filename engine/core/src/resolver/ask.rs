@@ -239,6 +239,8 @@ async fn by_datagram(
 ) -> Result<Option<Answer>, Trouble> {
     let options = ConnectOptions {
         kind: SocketKind::Datagram,
+        // Clients that wait for the name are connections themselves.
+        is_background: true,
         ..ConnectOptions::default()
     };
     let connecting = Stream::connect(worker, server, &options);
@@ -283,7 +285,10 @@ async fn by_stream(
     server: &Address,
     query: &Query,
 ) -> Result<Answer, Trouble> {
-    let options = ConnectOptions::default();
+    let options = ConnectOptions {
+        is_background: true,
+        ..ConnectOptions::default()
+    };
     let connecting = Stream::connect(worker, server, &options);
     let stream = connecting.await.map_err(failed("connect()"))?;
     let message = query.encode_stream();

@@ -1,31 +1,20 @@
-//! What is known about names, what is being asked for, and who waits for it.
+//! What is being asked for, and who waits for it.
 
+use super::known::{Cache, Known};
 use super::{Failure, Resolver};
 use dns::Name;
 use runtime::{Elapsed, Millis, Worker};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-/// Names remembered, each with some hundred bytes. At the bound: what is forgotten first is
-/// what was to be forgotten first.
-const NAMES_MAX: usize = 4096;
-
-/// Names asked for at a time, each with two sockets or more. At the bound: [`Failure::Busy`].
+/// Names asked for at a time, each with two sockets or more. At the bound the one that has been
+/// asked for longest ends with [`Failure::Busy`], so that names that nobody answers for do not
+/// keep others from being found.
 const FLIGHTS_MAX: usize = 256;
-
-/// Shortest time that addresses are remembered, so that a busy name whose server says 0 is not
-/// asked for with every request. nginx remembers such for the rest of a second.
-pub(super) const TTL_MIN: Millis = 1_000;
-
-/// How long addresses are used while no server answers. Source: RFC 8767, 5, one to three days.
-const STALE_MAX: Millis = 86_400_000;
-
-/// How long a name is not asked for again after no server answered, while its last addresses
-/// are used. Source: RFC 8767, 5.
-const RECHECK: Millis = 30_000;
 
 /// How long a client waits for new addresses while there are old ones. Source: RFC 8767, 5.
 const STALE_AFTER: Millis = 1_800;
@@ -65,40 +54,20 @@ pub(super) struct Answered<T> {
 
 type Outcome<T> = Result<Known<T>, Failure>;
 
-#[derive(Clone)]
-struct Known<T> {
-    items: Rc<[T]>,
-    valid_until: Millis,
-    /// How long it is used while no server answers.
-    usable_until: Millis,
-    /// Which item comes first next time.
-    turn: usize,
-}
-
-impl<T: Clone> Known<T> {
-    fn found(&self, skip: usize) -> Result<Found<T>, Failure> {
-        if self.items.is_empty() {
-            return Err(Failure::NOT_FOUND);
-        }
-        let mut items = self.items.to_vec();
-        let len = items.len();
-        items.rotate_left(skip % len);
-        Ok(Found {
-            items,
-            valid_until: self.valid_until,
-            is_stale: false,
-        })
-    }
-}
-
 /// One name being asked for.
 struct Flight<T> {
     started: Millis,
     /// When nobody waits any longer.
     deadline: Rc<Cell<Millis>>,
+    /// Whether it goes on while nobody waits: those who do not wait have the last addresses.
+    is_renewal: bool,
     outcome: RefCell<Option<Outcome<T>>>,
     waiting: RefCell<HashMap<u64, Waker>>,
+    /// How many wait, and how many ever did.
+    present: Cell<usize>,
     waiters: Cell<u64>,
+    /// Of the task that asks.
+    asking: RefCell<Option<Waker>>,
 }
 
 impl<T> Flight<T> {
@@ -107,6 +76,32 @@ impl<T> Flight<T> {
         for (_, waker) in self.waiting.take() {
             waker.wake();
         }
+        self.wake_asking();
+    }
+
+    /// Whether nobody is there for the answer.
+    fn is_pointless(&self) -> bool {
+        self.outcome.borrow().is_some() || self.present.get() == 0 && !self.is_renewal
+    }
+
+    fn wake_asking(&self) {
+        let asking = self.asking.take();
+        if let Some(waker) = asking {
+            waker.wake();
+        }
+    }
+
+    /// What `ask` gives; [`Failure::Busy`] as soon as it is pointless.
+    async fn ask<A>(&self, ask: impl Future<Output = Result<A, Failure>>) -> Result<A, Failure> {
+        let mut ask = pin!(ask);
+        poll_fn(|cx| {
+            if self.is_pointless() {
+                return Poll::Ready(Err(Failure::Busy));
+            }
+            self.asking.replace(Some(cx.waker().clone()));
+            ask.as_mut().poll(cx)
+        })
+        .await
     }
 }
 
@@ -120,6 +115,7 @@ impl<T: Clone> Waiter<T> {
     fn new(flight: Rc<Flight<T>>) -> Self {
         let number = flight.waiters.get();
         flight.waiters.set(number + 1);
+        flight.present.set(flight.present.get() + 1);
         Self { flight, number }
     }
 
@@ -138,14 +134,19 @@ impl<T: Clone> Waiter<T> {
 
 impl<T> Drop for Waiter<T> {
     fn drop(&mut self) {
-        let waker = self.flight.waiting.borrow_mut().remove(&self.number);
+        let flight = &self.flight;
+        let waker = flight.waiting.borrow_mut().remove(&self.number);
         drop(waker);
+        flight.present.set(flight.present.get() - 1);
+        if flight.is_pointless() {
+            flight.wake_asking();
+        }
     }
 }
 
 /// All names of one kind of question.
 pub(super) struct Lookups<T> {
-    known: RefCell<HashMap<Name, Known<T>>>,
+    known: RefCell<Cache<T>>,
     flights: RefCell<HashMap<Name, Rc<Flight<T>>>>,
 }
 
@@ -159,53 +160,38 @@ impl<T> Default for Lookups<T> {
 }
 
 impl<T: Clone> Lookups<T> {
-    /// What is known and valid.
-    fn fresh(&self, name: &Name, now: Millis) -> Option<Result<Found<T>, Failure>> {
-        let mut known = self.known.borrow_mut();
-        let known = known.get_mut(name)?;
-        if known.valid_until <= now {
-            return None;
+    /// The asking for `name` that is going on, or a new one, and whether it is.
+    fn flight(&self, name: &Name, now: Millis, is_renewal: bool) -> (Rc<Flight<T>>, bool) {
+        if let Some(flight) = self.flights.borrow().get(name) {
+            return (Rc::clone(flight), false);
         }
-        known.turn = known.turn.wrapping_add(1);
-        Some(known.found(known.turn))
+        if self.flights.borrow().len() >= FLIGHTS_MAX {
+            self.end_oldest();
+        }
+        let flight = Rc::new(Flight {
+            started: now,
+            deadline: Rc::new(Cell::new(now)),
+            is_renewal,
+            outcome: RefCell::new(None),
+            waiting: RefCell::default(),
+            present: Cell::new(0),
+            waiters: Cell::new(0),
+            asking: RefCell::default(),
+        });
+        let mut flights = self.flights.borrow_mut();
+        flights.insert(name.clone(), Rc::clone(&flight));
+        (flight, true)
     }
 
-    /// What was known last, while nobody says anything newer.
-    fn stale(&self, name: &Name, now: Millis) -> Option<Found<T>> {
-        let known = self.known.borrow();
-        let known = known.get(name)?;
-        let is_usable = known.usable_until > now;
-        let found = is_usable.then(|| known.found(0).ok()).flatten()?;
-        Some(Found {
-            is_stale: true,
-            ..found
-        })
-    }
-
-    /// Remembers what came of asking.
-    fn settle(&self, name: &Name, outcome: &Outcome<T>, now: Millis) {
-        let mut all = self.known.borrow_mut();
-        match outcome {
-            Ok(known) if known.items.is_empty() && known.valid_until <= now => {
-                all.remove(name);
-            }
-            Ok(known) => {
-                if all.len() >= NAMES_MAX && !all.contains_key(name) {
-                    all.retain(|_, known| known.valid_until > now);
-                    let first = all.iter().min_by_key(|(_, known)| known.valid_until);
-                    let first = first.map(|(name, _)| name.clone());
-                    if let Some(first) = first.filter(|_| all.len() >= NAMES_MAX) {
-                        all.remove(&first);
-                    }
-                }
-                all.insert(name.clone(), known.clone());
-            }
-            Err(Failure::TimedOut) => {
-                if let Some(known) = all.get_mut(name).filter(|k| k.usable_until > now) {
-                    known.valid_until = (now + RECHECK).min(known.usable_until);
-                }
-            }
-            Err(Failure::Server(_) | Failure::Busy) => {}
+    #[cold]
+    fn end_oldest(&self) {
+        let mut flights = self.flights.borrow_mut();
+        let oldest = flights.iter().min_by_key(|(_, flight)| flight.started);
+        let oldest = oldest.map(|(name, _)| name.clone());
+        let flight = oldest.and_then(|name| flights.remove(&name));
+        drop(flights);
+        if let Some(flight) = flight {
+            flight.land(Err(Failure::Busy));
         }
     }
 }
@@ -215,6 +201,7 @@ struct Landing<T: Clone> {
     resolver: Rc<Resolver>,
     lookups: fn(&Resolver) -> &Lookups<T>,
     name: Name,
+    flight: Rc<Flight<T>>,
     outcome: Option<Outcome<T>>,
 }
 
@@ -229,11 +216,18 @@ impl<T: Clone> Drop for Landing<T> {
         let lookups = (self.lookups)(&self.resolver);
         let outcome = self.outcome.take().unwrap_or(Err(Failure::Server(2)));
         if let Some(worker) = Worker::try_current() {
-            lookups.settle(&self.name, &outcome, worker.now());
+            let mut known = lookups.known.borrow_mut();
+            known.settle(&self.name, &outcome, worker.now());
         }
-        let flight = lookups.flights.borrow_mut().remove(&self.name);
-        if let Some(flight) = flight {
-            flight.land(outcome);
+        // It may have been ended, and another begun since.
+        let mut flights = lookups.flights.borrow_mut();
+        let current = flights.get(&self.name);
+        if current.is_some_and(|current| Rc::ptr_eq(current, &self.flight)) {
+            flights.remove(&self.name);
+        }
+        drop(flights);
+        if self.flight.outcome.borrow().is_none() {
+            self.flight.land(outcome);
         }
     }
 }
@@ -253,18 +247,11 @@ where
     let worker = Worker::current();
     let now = worker.now();
     let all = lookups(resolver);
-    if let Some(found) = all.fresh(&name, now) {
+    if let Some(found) = all.known.borrow_mut().fresh(&name, now) {
         return found;
     }
-    let stale = all.stale(&name, now);
-    let flying = all.flights.borrow().get(&name).cloned();
-    let (flight, is_new) = match flying {
-        Some(flight) => (flight, false),
-        None if all.flights.borrow().len() >= FLIGHTS_MAX => {
-            return stale.ok_or(Failure::Busy);
-        }
-        None => (depart(all, &name, now), true),
-    };
+    let stale = all.known.borrow().stale(&name, now);
+    let (flight, is_new) = all.flight(&name, now, stale.is_some());
     let deadline = now.saturating_add(timeout);
     flight.deadline.set(flight.deadline.get().max(deadline));
     let patience = match stale {
@@ -277,46 +264,20 @@ where
             resolver: Rc::clone(resolver),
             lookups,
             name: name.clone(),
+            flight: Rc::clone(&flight),
             outcome: None,
         };
         let asking = ask(Rc::clone(resolver), name, Rc::clone(&flight.deadline));
         worker.spawn(async move {
-            landing.end(asking.await.map(remembered));
+            let answered = flight.ask(asking).await;
+            let now = Worker::current().now();
+            landing.end(answered.map(|known| Known::new(known.items, known.ttl, now)));
         });
     }
     match worker.timeout(patience.min(timeout), waiter.wait()).await {
         Ok(Ok(known)) => known.found(0),
-        Ok(Err(Failure::TimedOut)) | Err(Elapsed) => stale.ok_or(Failure::TimedOut),
+        Ok(Err(failure @ (Failure::TimedOut | Failure::Busy))) => stale.ok_or(failure),
+        Err(Elapsed) => stale.ok_or(Failure::TimedOut),
         Ok(Err(failure)) => Err(failure),
-    }
-}
-
-fn depart<T>(all: &Lookups<T>, name: &Name, now: Millis) -> Rc<Flight<T>> {
-    let flight = Rc::new(Flight {
-        started: now,
-        deadline: Rc::new(Cell::new(now)),
-        outcome: RefCell::new(None),
-        waiting: RefCell::default(),
-        waiters: Cell::new(0),
-    });
-    all.flights
-        .borrow_mut()
-        .insert(name.clone(), Rc::clone(&flight));
-    flight
-}
-
-fn remembered<T>(answered: Answered<T>) -> Known<T> {
-    let now = Worker::current().now();
-    let (ttl, stale) = if answered.items.is_empty() {
-        (answered.ttl, 0)
-    } else {
-        (answered.ttl.max(TTL_MIN), STALE_MAX)
-    };
-    let valid_until = now.saturating_add(ttl);
-    Known {
-        items: answered.items,
-        valid_until,
-        usable_until: valid_until.saturating_add(stale),
-        turn: 0,
     }
 }

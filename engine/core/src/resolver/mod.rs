@@ -12,6 +12,7 @@
 
 mod ask;
 mod config;
+mod known;
 mod lookup;
 pub mod statistics;
 #[cfg(test)]

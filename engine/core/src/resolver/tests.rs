@@ -3,7 +3,7 @@
 use super::{Config, Counter, Failure, Resolver};
 use crate::address::Address;
 use runtime::{Millis, Worker, WorkerLimits};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::rc::Rc;
@@ -151,7 +151,7 @@ fn ask(resolver: &Rc<Resolver>, names: &[&str], timeout: Millis) -> Vec<String> 
 /// Lets so much time go by that what says 0 seconds is forgotten.
 fn outlive() {
     let worker = Worker::try_current().expect("a worker");
-    let end = worker.now() + super::lookup::TTL_MIN;
+    let end = worker.now() + super::known::TTL_MIN;
     while worker.now() <= end {
         worker.turn(Some(100));
     }
@@ -413,12 +413,40 @@ fn what_a_server_says_replaces_what_was_known() {
 }
 
 #[test]
-fn only_so_many_names_are_asked_for_at_a_time() {
+fn names_that_nobody_answers_for_do_not_keep_others_from_being_found() {
     let _worker = InWorker::new();
-    let silent = Server::start(|_| Vec::new());
-    let names: Vec<_> = (0..300).map(|index| format!("{index}.test")).collect();
+    let server = Server::start(|question| match is_about(question, "good") {
+        true => vec![ipv4_only(question, 1, 60)],
+        false => Vec::new(),
+    });
+    let mut names: Vec<_> = (0..300).map(|index| format!("{index}.test")).collect();
+    names.push("good.test".to_owned());
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    let got = ask(&resolver(&[silent.addr]), &names, 100);
+    let got = ask(&resolver(&[server.addr]), &names, 1000);
     let busy = Failure::Busy.to_string();
-    assert_eq!(got.iter().filter(|text| **text == busy).count(), 300 - 256);
+    assert_eq!(got.iter().filter(|text| **text == busy).count(), 301 - 256);
+    assert!(got.contains(&"192.0.2.1".to_owned()));
+}
+
+#[test]
+fn a_name_that_nobody_waits_for_any_longer_is_not_asked_for() {
+    let worker = InWorker::new();
+    let server = Server::start(|_| Vec::new());
+    let resolver = resolver(&[server.addr]);
+    let is_left = Rc::new(Cell::new(false));
+    let left = Rc::clone(&is_left);
+    worker.0.spawn(async move {
+        let worker = Worker::current();
+        let looking = resolver.addresses("a.test", 60_000);
+        assert!(worker.timeout(50, looking).await.is_err());
+        left.set(true);
+    });
+    let mut most = 0;
+    let start = worker.0.now();
+    while !is_left.get() || worker.0.live_slots() > 0 {
+        most = most.max(worker.0.live_slots());
+        worker.0.turn(Some(100));
+        assert!(worker.0.now() < start + 20_000, "it is asked for still");
+    }
+    assert_eq!(most, 2);
 }

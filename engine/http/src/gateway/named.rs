@@ -12,6 +12,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
+/// Addresses of one name that one request may try. A name that a client chose may have thousands;
+/// others of them have their turn with other requests.
+const ADDRESSES_MAX: usize = 128;
+
 /// Every group, those of blocks and those that URLs made, by what a URL calls them.
 pub type Groups = Rc<HashMap<Vec<u8>, Rc<Upstream>>>;
 
@@ -89,7 +93,10 @@ async fn look_up(request: &mut Request, host: &str) -> Result<Vec<IpAddr>, Flow>
         return Err(Flow::Status(502));
     };
     match resolver.addresses(host, *resolving.timeout).await {
-        Ok(found) => Ok(found.items),
+        Ok(mut found) => {
+            found.items.truncate(ADDRESSES_MAX);
+            Ok(found.items)
+        }
         Err(failure) => {
             let message = format!("{host} could not be resolved ({failure})");
             request.log(Level::Error, &message);

@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// A server of the group whose name is looked up.
+const APP: &str = "resolver_timeout 1s; server app.test:{port_app} resolve;";
+
 const LIMIT: Duration = Duration::from_secs(15);
 
 /// Servers at addresses of this machine that say which of them was asked.
@@ -16,7 +19,6 @@ fn group(servers: &str, dns_port: u16) -> harness::Builder {
         "upstream u {{
              zone u 128k;
              resolver 127.0.0.1:{dns_port} ipv6=off valid=1s;
-             resolver_timeout 1s;
              {servers}
          }}
          server {{
@@ -124,7 +126,7 @@ fn becomes(server: &Server, expected: &[&str]) {
 fn a_name_that_is_not_there_yet_does_not_stop_the_start() {
     let zone = Zone::default();
     let dns = zone.serve();
-    let server = group("server app.test:{port_app} resolve;", dns.port()).start();
+    let server = group(APP, dns.port()).start();
     assert_eq!(server.get("/").status, 502);
     server.wait_for_error_log("app.test could not be resolved (3: Host not found)");
     zone.at("app.test", &[1, 2]);
@@ -136,7 +138,7 @@ fn addresses_change_under_load_without_a_failed_request() {
     let zone = Zone::default();
     zone.at("app.test", &[1, 2]);
     let dns = zone.serve();
-    let server = group("server app.test:{port_app} resolve;", dns.port()).start();
+    let server = group(APP, dns.port()).start();
     becomes(&server, &["127.0.0.1", "127.0.0.2"]);
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -176,9 +178,7 @@ fn a_server_that_leaves_ends_what_it_has() {
     let dns = zone.serve();
     let held = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = held.local_addr().expect("it is bound").port();
-    let server = group("server app.test:{port_app} resolve;", dns.port())
-        .with_port("held", port)
-        .start();
+    let server = group(APP, dns.port()).with_port("held", port).start();
     becomes(&server, &["127.0.0.1"]);
     let answer = std::thread::scope(|scope| {
         let client = scope.spawn(|| server.get("/held"));
@@ -201,7 +201,7 @@ fn while_name_servers_are_dead_or_cannot_tell_the_servers_stay() {
     let zone = Zone::default();
     zone.at("app.test", &[2]);
     let dns = zone.serve();
-    let server = group("server app.test:{port_app} resolve;", dns.port()).start();
+    let server = group(APP, dns.port()).start();
     becomes(&server, &["127.0.0.2"]);
     zone.put("app.test", 2, A, &[]);
     server.wait_for_error_log("app.test could not be resolved (2: Server failure)");
@@ -223,11 +223,25 @@ fn while_name_servers_are_dead_or_cannot_tell_the_servers_stay() {
 }
 
 #[test]
+fn workers_that_are_to_end_do_not_wait_for_name_servers() {
+    let silent = Dns::start(|_| {});
+    let builder = group(
+        "resolver_timeout 1h; server app.test resolve;",
+        silent.port(),
+    );
+    let server = builder.quitting_within(Duration::from_secs(5)).start();
+    assert!(clock::becomes_true(LIMIT, || silent.asked() > 0));
+    assert_eq!(server.get("/").status, 502);
+    // The harness makes sure that it ends.
+    drop(server);
+}
+
+#[test]
 fn forged_answers_change_nothing() {
     let zone = Zone::default();
     zone.at("app.test", &[2]);
     let dns = zone.serve();
-    let server = group("server app.test:{port_app} resolve;", dns.port()).start();
+    let server = group(APP, dns.port()).start();
     becomes(&server, &["127.0.0.2"]);
     dns.set(|question| super::hostile::forge(question, 60));
     server.wait_for_error_log("app.test could not be resolved (110: Operation timed out)");
@@ -238,9 +252,12 @@ fn forged_answers_change_nothing() {
 fn services_have_ports_priorities_and_weights() {
     let zone = Zone::default();
     let dns = zone.serve();
-    let server = group("server app.test service=http resolve;", dns.port())
-        .allow_log("connect() failed")
-        .start();
+    let server = group(
+        "resolver_timeout 1s; server app.test service=http resolve;",
+        dns.port(),
+    )
+    .allow_log("connect() failed")
+    .start();
     let port = server.port_of("app");
     zone.at("a.test", &[1]);
     zone.at("b.test", &[2]);
