@@ -50,6 +50,9 @@ fn asked(servers: &[Scripted; 3], budget: &str) -> usize {
         let seen = servers.iter().flat_map(Scripted::seen);
         seen.map(|seen| seen.requests.len()).sum()
     };
+    if budget.contains("20%") {
+        server.wait_for_error_log("retry budget of upstream \"u\" is exhausted");
+    }
     // What was asked has been written down once it was answered, or is about to be.
     let limit = Duration::from_secs(5);
     assert!(clock::becomes_true(limit, || count() >= CLIENTS * REQUESTS));

@@ -272,9 +272,17 @@ impl Search {
 
 /// Takes a retry out of the group's budget, if there is one left.
 fn take_retry(request: &Request, upstream: &Upstream, now: Millis) -> bool {
+    let has_one = has_retry(request, upstream, now);
+    if has_one {
+        upstream.retries.take_retry();
+    }
+    has_one
+}
+
+/// Whether there is a retry left in the group's budget; if not, the log says so.
+fn has_retry(request: &Request, upstream: &Upstream, now: Millis) -> bool {
     let budget = &upstream.retries;
     if budget.has_retry(now) {
-        budget.take_retry();
         return true;
     }
     if budget.must_tell(now) {
@@ -334,7 +342,7 @@ impl Visit<'_> {
             && !self.is_last
             && let Some(bit) = next::of_status(status)
             && search.may_go_on(request, &call.settings, bit, true, self.streams, now)
-            && call.upstream.retries.has_retry(now)
+            && has_retry(request, &call.upstream, now)
         {
             return Err(Failure::Status(status));
         }
