@@ -25,7 +25,8 @@
 //!   counters through [`Peer::counters`]. A shared group is locked meanwhile, and so is every
 //!   other group of its zone: do little, look at no other group, evaluate no variable, log
 //!   nothing.
-//! - [`Peers::set_health`] and [`Peers::set_draining`] say who may be chosen.
+//! - [`Peers::set_health`] and [`Peers::set_draining`] say who may be chosen; [`Peers::judge`]
+//!   ejects who does worse than others.
 //!
 //! A worker that is killed leaves its connections counted; [`Peers::bury`] gives them back.
 
@@ -33,6 +34,7 @@ mod balance;
 mod bound;
 mod counters;
 mod description;
+mod eject;
 mod group;
 mod least_time;
 mod local;
@@ -45,6 +47,7 @@ use crate::address::Address;
 use crate::variable::Lookup;
 pub use balance::{Comparison, IpHash, LeastConn, RandomTwo, RoundRobin};
 pub use counters::{Counters, Health};
+pub use eject::{Cause, Change, EjectRules};
 pub use group::{Group, Peer};
 pub use least_time::{LeastTime, Measure};
 pub use peers::{Chosen, Earlier, NoRoom, Peers, Report};
@@ -139,7 +142,8 @@ pub struct Attempt {
     first_tried: Option<PeerId>,
     then_tried: Vec<PeerId>,
     wants_backup: bool,
-    /// Whether there is nobody else than peers that failed, though their checks succeed.
+    /// Whether there is nobody else than peers that are ejected, or that failed though their
+    /// checks succeed.
     is_last_resort: bool,
     /// Now, in milliseconds of the monotonic clock.
     pub now: Millis,

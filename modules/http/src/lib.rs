@@ -82,6 +82,7 @@ pub static MODULES: &[&Module] = &[
     &upstream::QUEUE,
     &upstream::STICKY,
     &upstream::KEEPALIVE,
+    &upstream::EJECT,
     &upstream::RETRY_BUDGET,
     &upstream::ZONE,
     // Variables by directive: nothing of them runs on its own.

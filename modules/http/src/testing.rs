@@ -39,6 +39,20 @@ pub(crate) fn check(inside: &str, expected: &str) {
     assert_eq!(messages, expected, "{inside}");
 }
 
+/// Loads each example of a page of the documentation.
+#[test]
+fn examples_of_the_documentation_load() {
+    let page = include_str!("../../../docs/load-balancing.md");
+    let examples = page.split("```nginx\n").skip(1);
+    let examples: Vec<&str> = examples
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(!examples.is_empty());
+    for example in examples {
+        check(example, "");
+    }
+}
+
 /// The lines of a table, as a block such as `map` has them.
 pub(crate) fn table_lines(text: &str) -> Vec<conf::Directive> {
     let (main, folder) = (Path::new("/nonexistent/main"), Path::new("/nonexistent"));

@@ -31,7 +31,8 @@ impl Group<'_> {
                 && peer.counters.health().is_usable()
                 && !peer.is_full()
                 && !attempt.has_tried(peer.id)
-                && (self.is_single() || !peer.is_failing(attempt.now))
+                && (self.is_single()
+                    || !peer.is_failing(attempt.now) && !peer.is_ejected(attempt.now))
         };
         let peer = self.iter().find(is_it)?;
         let rest = self.iter().filter(|other| other.id != peer.id);

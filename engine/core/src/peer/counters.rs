@@ -121,6 +121,21 @@ counters! {
     slow_start set_slow_start;
     /// Whether (1) it gets no new sessions, but keeps those that are bound to it.
     draining set_draining;
+    /// When the window began in which its errors and times are counted; 0 for none.
+    window set_window;
+    /// Requests of the window.
+    window_requests set_window_requests;
+    /// How many of them were errors.
+    window_errors set_window_errors;
+    /// Milliseconds until the heads of the other answers, all together.
+    window_time set_window_time;
+    /// One more than the milliseconds that an answer's head took on average in the window before;
+    /// 0 when that is not known.
+    latency set_latency;
+    /// Until when it is ejected, or was last if that is over and not noticed yet; 0 for not.
+    ejected_until set_ejected_until;
+    /// How often it was ejected, less the good windows since.
+    ejections set_ejections;
 }
 
 impl<'a> Counters<'a> {
@@ -188,6 +203,14 @@ impl<'a> Counters<'a> {
         average.map_or(0, |since| now.saturating_sub(since))
     }
 
+    /// Begins to count errors and times anew.
+    pub(super) fn begin_window(self, now: u64) {
+        self.set_window(now.max(1));
+        self.set_window_requests(0);
+        self.set_window_errors(0);
+        self.set_window_time(0);
+    }
+
     /// What is known of its health.
     #[inline]
     pub fn health(self) -> Health {
@@ -220,5 +243,9 @@ impl<'a> Counters<'a> {
         self.set_response_time(old.response_time());
         self.set_slow_start(old.slow_start());
         self.set_draining(old.draining());
+        self.set_latency(old.latency());
+        self.set_window(old.window());
+        self.set_ejected_until(old.ejected_until());
+        self.set_ejections(old.ejections());
     }
 }

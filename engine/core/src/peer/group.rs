@@ -41,6 +41,12 @@ impl Peer<'_> {
             && now.saturating_sub(counters.checked()) <= config.fail_timeout
     }
 
+    /// Whether it is left alone because it did worse than others.
+    #[inline]
+    pub fn is_ejected(&self, now: Millis) -> bool {
+        self.counters.ejected_until() > now
+    }
+
     /// Whether it has as many connections as it may.
     pub fn is_full(&self) -> bool {
         let most = u64::from(self.config.max_conns);
@@ -57,7 +63,7 @@ impl Peer<'_> {
     }
 
     /// Its share grows from nothing from now on, if it is configured to.
-    fn begin_slowly(&self, now: Millis) {
+    pub(super) fn begin_slowly(&self, now: Millis) {
         if self.config.slow_start > 0 {
             self.counters.set_slow_start(now.max(1));
         }
@@ -153,8 +159,10 @@ impl<'a> Group<'a> {
         if self.is_single() {
             return true;
         }
-        let is_forgiven = attempt.is_last_resort && counters.health() == Health::Up;
-        (is_forgiven || !peer.is_failing(attempt.now)) && !attempt.has_tried(peer.id)
+        let (now, is_last_resort) = (attempt.now, attempt.is_last_resort);
+        (is_last_resort || !peer.is_ejected(now))
+            && (is_last_resort && counters.health() == Health::Up || !peer.is_failing(now))
+            && !attempt.has_tried(peer.id)
     }
 
     /// The weight of `peer` now, to be compared with those of others of the group.
@@ -245,9 +253,9 @@ impl<'a> Group<'a> {
         Some(peer)
     }
 
-    /// A peer that failed too often, but whose checks succeed: better than nobody. Checks know
-    /// of a server that is back before its `fail_timeout` is over, and call it unhealthy if it
-    /// is not.
+    /// A peer that is ejected, or failed too often, but its checks succeed: better than nobody.
+    /// Checks know of a server that is back before its `fail_timeout` is over, and call it
+    /// unhealthy if it is not.
     fn last_resort(&self, attempt: &mut Attempt) -> Option<PeerId> {
         attempt.is_last_resort = true;
         let wanted_backup = attempt.wants_backup;

@@ -1,6 +1,7 @@
 //! A group of peers, in one worker's memory or in everybody's.
 
 use super::bound;
+use super::eject::{Change, EjectRules};
 use super::group::{Group, Peer};
 use super::local::Local;
 use super::shared::Shared;
@@ -337,6 +338,12 @@ impl Peers {
             }
             group.release(chosen.id, report)
         })
+    }
+
+    /// Counts how a request to a peer ended, and judges by `rules` whether the peer does worse
+    /// than others; says what follows. An answer that is an error counts as [`Outcome::Failed`].
+    pub fn judge(&self, id: PeerId, report: &Report, rules: &EjectRules) -> Option<Change> {
+        self.with(|group| group.judge(&group.get(id)?, report, rules))
     }
 
     /// Gives back the connections of processes that are not to be kept; says whether there were

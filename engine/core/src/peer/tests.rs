@@ -5,7 +5,7 @@ use crate::variable::VariableId;
 use shm::Zone;
 use std::net::SocketAddr;
 
-struct Client(&'static str);
+pub(super) struct Client(&'static str);
 
 impl Lookup for Client {
     fn write_variable(&self, _: VariableId, _: &mut Vec<u8>) -> bool {
@@ -23,7 +23,7 @@ impl Session for Client {
     }
 }
 
-const NOBODY: Client = Client("");
+pub(super) const NOBODY: Client = Client("");
 
 fn config(port: u16, change: impl Fn(&mut PeerConfig)) -> PeerConfig {
     let mut config = PeerConfig::new(Address::Ip(SocketAddr::from(([127, 0, 0, 1], port))));

@@ -5,9 +5,12 @@ use super::exchange;
 use super::record::{Record, records};
 use super::sticky::Lesson;
 use super::upstream::Upstream;
+use crate::core::error_log::ERROR_LOG;
 use crate::request::Request;
-use engine::peer::{Attempt, Chosen, Outcome, Report};
-use runtime::{Millis, Worker};
+use crate::worker::HttpWorker;
+use engine::peer::{Attempt, Change, Chosen, EjectRules, Outcome, Report};
+use runtime::Millis;
+use runtime::log::Level;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
@@ -19,12 +22,14 @@ const NOBODY: &str = "no live upstreams";
 /// A peer that was chosen. Dropped, it is given back: a client that leaves costs it nothing.
 pub(super) struct Claim {
     upstream: Rc<Upstream>,
-    worker: Rc<Worker>,
+    http: Rc<HttpWorker>,
     pub(super) peer: Chosen,
     record: Rc<Record>,
     /// What is to be learned about the session that the peer answers, if anything.
     pub(super) lesson: Option<Rc<Lesson>>,
     is_open: bool,
+    /// Whether its answer was cut off, or made no sense in the end.
+    pub(super) is_cut: bool,
 }
 
 impl Claim {
@@ -39,7 +44,7 @@ impl Claim {
         if !std::mem::replace(&mut self.is_open, false) {
             return false;
         }
-        let (now, record) = (self.worker.now(), &self.record);
+        let (now, record) = (self.http.worker.now(), &self.record);
         let until_now = now.saturating_sub(record.started);
         let report = Report {
             outcome,
@@ -51,8 +56,32 @@ impl Claim {
         if let (Outcome::Answered, Some(lesson)) = (outcome, &self.lesson) {
             lesson.end();
         }
+        if let Some(rules) = &self.upstream.eject {
+            self.judge(report, rules);
+        }
         self.upstream.queue.advance();
         is_given_up
+    }
+
+    /// Judges whether the peer does worse than others.
+    fn judge(&self, mut report: Report, rules: &EjectRules) {
+        let is_answer = report.header_time.is_some();
+        if is_answer && self.record.status.get() >= 500 || self.is_cut {
+            report.outcome = Outcome::Failed;
+        }
+        let upstream = &self.upstream;
+        let Some(change) = upstream.peers.judge(self.peer.id, &report, rules) else {
+            return;
+        };
+        let level = match change {
+            Change::Ejected(..) => Level::Warn,
+            Change::Readmitted => Level::Notice,
+        };
+        let (peer, group) = (&self.peer.config.name, &upstream.name);
+        let message = format!("{change}, peer {peer} in upstream \"{group}\"");
+        let settings = &self.http.generation.level(0).settings;
+        let logger = ERROR_LOG.of(settings).logs.logger();
+        logger.log(level, &message);
     }
 }
 
@@ -149,11 +178,12 @@ fn claim(
     records(request).attempts.push(Some(Rc::clone(&record)));
     let claim = Claim {
         upstream: Rc::clone(upstream),
-        worker: Rc::clone(&request.connection.http.worker),
+        http: Rc::clone(&request.connection.http),
         peer,
         record: Rc::clone(&record),
         lesson,
         is_open: true,
+        is_cut: false,
     };
     Choice::Peer(claim, record)
 }

@@ -115,6 +115,7 @@ impl<C: Codec> Relay<C> {
     }
 
     fn fail(&mut self, failure: &Failure) -> Error {
+        self.claim.is_cut = true;
         if let Some(peer) = self.peer.take() {
             self.record.finish(peer.stream.worker().now());
         }

@@ -5,7 +5,7 @@ use super::queue::Queue;
 use super::sticky::Sticky;
 use engine::Loading;
 use engine::address::Address;
-use engine::peer::{Balancer, PeerConfig, Peers, RoundRobin};
+use engine::peer::{Balancer, EjectRules, PeerConfig, Peers, RoundRobin};
 use engine::retry_budget::{RetryBudget, RetryRules};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -21,6 +21,8 @@ pub struct Upstream {
     pub balancer: Box<dyn Balancer>,
     /// How sessions are bound to peers, if they are.
     pub sticky: Option<Rc<dyn Sticky>>,
+    /// When a peer is left alone because it does worse than others, if ever.
+    pub eject: Option<EjectRules>,
     /// Requests that wait for a peer.
     pub queue: Queue,
     /// Rules for idle connections.
@@ -45,6 +47,7 @@ impl Upstream {
             peers,
             balancer,
             sticky: None,
+            eject: None,
             queue: Queue::default(),
             keep_alive,
             pool: Rc::default(),

@@ -8,6 +8,7 @@
 
 mod balancers;
 mod crc32;
+mod eject;
 mod hash;
 mod keepalive;
 mod queue;
@@ -18,6 +19,7 @@ mod sticky;
 mod zone;
 
 pub(crate) use balancers::{IP_HASH, LEAST_CONN, LEAST_TIME, RANDOM};
+pub(crate) use eject::MODULE as EJECT;
 pub(crate) use hash::MODULE as HASH;
 pub(crate) use keepalive::MODULE as KEEPALIVE;
 pub(crate) use queue::MODULE as QUEUE;
@@ -27,7 +29,7 @@ pub(crate) use zone::MODULE as ZONE;
 
 use conf::Position;
 use engine::directive::{block, custom, lossy};
-use engine::peer::{Balancer, PeerConfig, RoundRobin};
+use engine::peer::{Balancer, EjectRules, PeerConfig, RoundRobin};
 use engine::retry_budget::RetryRules;
 use engine::{Arity, Contexts, Directive, Line, Loading, Refused, Setting, Slot, inherit_fields};
 use http::config::finish::Finishing;
@@ -62,6 +64,7 @@ struct Block {
     queue: Option<Queue>,
     keep_alive: KeepAlive,
     retries: Setting<Option<RetryRules>>,
+    eject: Setting<Option<EjectRules>>,
     /// The zone that workers share it in.
     zone: Option<String>,
 }
@@ -156,6 +159,7 @@ fn open(line: &mut Line<'_>) -> Result<(), Refused> {
         queue: None,
         keep_alive: KeepAlive::default(),
         retries: Setting::new(Some(RetryRules::default())),
+        eject: Setting::new(None),
         zone: None,
     });
     line.open_level(Contexts::UPSTREAM);
@@ -214,6 +218,7 @@ fn finish(finishing: &mut Finishing<'_>) -> Result<(), Refused> {
         );
         upstream.sticky = block.sticky;
         upstream.queue = block.queue.unwrap_or_default();
+        upstream.eject = *block.eject;
         let upstream = Rc::new(upstream);
         if let (Some(level), false) = (block.level, block.named.is_empty())
             && let Err(refused) = resolve::watch(finishing, level, &upstream, block.named)

@@ -402,7 +402,7 @@ fn connections_are_used_again_where_that_is_asked_for() {
              proxy_pass http://u;
              health_check interval=50ms uri=/health keepalive_time=60s;
          }
-         location /other {
+         location @other {
              proxy_pass http://v;
              health_check interval=50ms uri=/health port={port_b};
          }",
