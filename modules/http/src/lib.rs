@@ -80,6 +80,7 @@ pub static MODULES: &[&Module] = &[
     &upstream::LEAST_TIME,
     &upstream::RANDOM,
     &upstream::QUEUE,
+    &upstream::STATE,
     &upstream::STICKY,
     &upstream::KEEPALIVE,
     &upstream::EJECT,

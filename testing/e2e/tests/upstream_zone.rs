@@ -1,5 +1,6 @@
 //! `zone`: what workers know of a group together.
 
+use harness::scripted::{Scripted, Step};
 use harness::{Client, Response, Server, Signal, clock, process};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -136,4 +137,50 @@ fn max_conns_holds_for_all_workers_and_the_dead_count_nothing() {
         held.push((hold(&server), silent.accept()));
     }
     assert!(ask_both(&server, "/", 6).iter().all(|a| a.status == 502));
+}
+
+#[test]
+fn servers_of_a_state_file_come_with_a_reload() {
+    let server = two_workers(
+        "upstream u { zone u 64k; state servers.conf; }",
+        "location / { proxy_pass http://u; }",
+    )
+    .start();
+    assert_eq!(server.get("/").status, 502);
+    let (a, b) = (server.port_of("a"), server.port_of("b"));
+    let servers = format!("server 127.0.0.1:{a};\nserver 127.0.0.1:{b} backup;\n");
+    std::fs::write(server.path("servers.conf"), servers).unwrap();
+    server.reload().unwrap();
+    let answers = ask_both(&server, "/", 4);
+    assert!(answers.iter().all(|answer| answer.text() == "a"));
+}
+
+/// What is known of peers that stay, by their server and address, is kept by a reload of a group
+/// of the same name in a zone of the same name: failures, weights that these took, times.
+#[test]
+fn a_reload_that_changes_the_group_keeps_what_is_known_of_those_that_stay() {
+    let group = |servers: &str| {
+        two_workers(
+            &format!("upstream u {{ zone u 64k; least_time header; {servers} }}"),
+            "location / { proxy_pass http://u; }",
+        )
+    };
+    let slow = Scripted::new(&[
+        Step::Request,
+        Step::Pause,
+        Step::Pause,
+        Step::Pause,
+        Step::send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nslow"),
+    ]);
+    let with = |group: harness::Builder| group.with_port("slow", slow.port());
+    let before = "server 127.0.0.1:{port_slow} fail_timeout=1h; server 127.0.0.1:{port_a};";
+    let mut server = with(group(before)).start();
+    let slowly = |answers: &[Response]| answers.iter().filter(|a| a.text() == "slow").count();
+    assert_eq!(slowly(&ask_both(&server, "/", 8)), 1);
+    let after = "server 127.0.0.1:{port_b}; server 127.0.0.1:{port_a};
+                 server 127.0.0.1:{port_slow} fail_timeout=1h;";
+    server.reload_with(&with(group(after))).unwrap();
+    let answers = ask_both(&server, "/", 8);
+    assert_eq!(slowly(&answers), 0);
+    assert!(answers.iter().any(|answer| answer.text() == "b"));
 }

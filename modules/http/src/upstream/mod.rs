@@ -15,6 +15,7 @@ mod queue;
 mod resolve;
 mod retry_budget;
 mod server;
+mod state;
 mod sticky;
 mod zone;
 
@@ -24,6 +25,7 @@ pub(crate) use hash::MODULE as HASH;
 pub(crate) use keepalive::MODULE as KEEPALIVE;
 pub(crate) use queue::MODULE as QUEUE;
 pub(crate) use retry_budget::MODULE as RETRY_BUDGET;
+pub(crate) use state::MODULE as STATE;
 pub(crate) use sticky::MODULE as STICKY;
 pub(crate) use zone::MODULE as ZONE;
 
@@ -58,6 +60,8 @@ struct Block {
     named: Vec<Named>,
     /// How often `server` was said, whatever came of it.
     servers: usize,
+    /// Whether its servers stand in a file of their own.
+    has_state: bool,
     balancer: Option<Box<dyn Balancer>>,
     method: Method,
     sticky: Option<Rc<dyn Sticky>>,
@@ -153,6 +157,7 @@ fn open(line: &mut Line<'_>) -> Result<(), Refused> {
         peers: Vec::new(),
         named: Vec::new(),
         servers: 0,
+        has_state: false,
         balancer: None,
         method: Method::ByWeight,
         sticky: None,
@@ -164,7 +169,7 @@ fn open(line: &mut Line<'_>) -> Result<(), Refused> {
     });
     line.open_level(Contexts::UPSTREAM);
     let block = &line.loading.shared::<Blocks>().all[index];
-    if block.servers == 0 {
+    if block.servers == 0 && !block.has_state {
         return Err(Refused::new("no servers are inside upstream"));
     }
     Ok(())

@@ -16,10 +16,19 @@ const DEFAULT_PORT: u16 = 80;
 /// Longest route in bytes, as nginx has it.
 const ROUTE_MAX: usize = 32;
 
-/// Reads one server; a name that stands for several addresses makes several peers.
 pub(super) fn read(line: &mut Line<'_>) -> Result<(), Refused> {
     let level = line.level;
-    current(line.loading, level)?.servers += 1;
+    let block = current(line.loading, level)?;
+    block.servers += 1;
+    if block.has_state {
+        return Err(Refused::new("\"state\" is incompatible with \"server\""));
+    }
+    add(line)
+}
+
+/// Adds one server; a name that stands for several addresses makes several peers.
+pub(super) fn add(line: &mut Line<'_>) -> Result<(), Refused> {
+    let level = line.level;
     let text = lossy(line.arg(0));
     let mut shape = PeerConfig::new(engine::address::Address::Unix(Default::default()));
     let mut lookup = Lookup::default();

@@ -83,6 +83,12 @@ pub(super) fn peers(
                 block.name
             )));
         }
+        if block.has_state {
+            return Err(Refused::new(format!(
+                "\"state\" requires upstream \"{}\" to be in shared memory",
+                block.name
+            )));
+        }
         return Ok(Peers::new(configs));
     };
     let zones = limits::zones(loading);
