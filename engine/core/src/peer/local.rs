@@ -12,8 +12,13 @@ pub(super) struct Local {
 }
 
 impl Local {
-    /// Lists another peer.
-    pub(super) fn add(&self, list: &mut List, config: PeerConfig) -> PeerId {
+    /// Lists another peer; `begin` sets its counters.
+    pub(super) fn add(
+        &self,
+        list: &mut List,
+        config: &PeerConfig,
+        begin: impl FnOnce(Counters<'_>),
+    ) -> PeerId {
         let mut rows = self.rows.borrow_mut();
         let free = rows.iter().position(|row| Counters::of(row).serial() == 0);
         let index = free.unwrap_or_else(|| {
@@ -23,10 +28,10 @@ impl Local {
         list.last_serial += 1;
         let serial = list.last_serial;
         let counters = Counters::of(&rows[index]);
-        counters.begin(config.weight);
+        begin(counters);
         counters.set_serial(u64::from(serial));
         list.rows.resize(rows.len(), None);
-        list.rows[index] = Some(Listed::new(serial, config));
+        list.rows[index] = Some(Listed::new(serial, config.clone()));
         list.version += 1;
         list.summarize();
         PeerId {

@@ -5,7 +5,7 @@ use super::eject::{Change, EjectRules};
 use super::group::{Group, Peer};
 use super::local::Local;
 use super::shared::Shared;
-use super::{Attempt, Balancer, Health, Measure, Outcome, PeerConfig, PeerId, Session};
+use super::{Attempt, Balancer, Counters, Health, Measure, Outcome, PeerConfig, PeerId, Session};
 use runtime::Millis;
 use shm::{Corrupt, Zone};
 use std::cell::{Cell, RefCell};
@@ -39,6 +39,9 @@ pub struct Peers {
     list: RefCell<List>,
     store: Store,
     buried_at: Cell<Millis>,
+    /// What is known of the health of peers that are listed from now on, and which checks they
+    /// must pass before they are used, a bit for each.
+    newcomers: Cell<(Health, u64)>,
 }
 
 #[derive(Debug)]
@@ -159,12 +162,14 @@ impl Peers {
         let local = Local::default();
         let mut list = List::default();
         for config in configs {
-            local.add(&mut list, config);
+            let begin = |counters: Counters<'_>| counters.begin(config.weight);
+            local.add(&mut list, &config, begin);
         }
         Self {
             list: RefCell::new(list),
             store: Store::Local(local),
             buried_at: Cell::new(0),
+            newcomers: Cell::default(),
         }
     }
 
@@ -186,6 +191,7 @@ impl Peers {
             list: RefCell::default(),
             store: Store::Shared(shared),
             buried_at: Cell::new(0),
+            newcomers: Cell::default(),
         };
         for config in configs {
             group.add(config)?;
@@ -204,6 +210,7 @@ impl Peers {
             list: RefCell::default(),
             store: Store::Shared(Shared::find(zone, name)?),
             buried_at: Cell::new(0),
+            newcomers: Cell::default(),
         })
     }
 
@@ -246,15 +253,31 @@ impl Peers {
         self.with(|group| group.iter().map(Chosen::of).collect())
     }
 
+    /// Says that peers are checked, those that are listed from now on as well, which are not used
+    /// before the checks `mandatory`, a bit for each, have passed.
+    pub fn expect_checks(&self, mandatory: u64) {
+        let health = match mandatory {
+            0 => Health::Up,
+            _ => Health::Checking,
+        };
+        self.newcomers.set((health, mandatory));
+    }
+
     /// Lists another peer.
     ///
     /// # Errors
     ///
     /// [`NoRoom`] when the group's zone is full; nothing is changed then.
     pub fn add(&self, config: PeerConfig) -> Result<PeerId, NoRoom> {
+        let begin = |counters: Counters<'_>| {
+            let (health, mandatory) = self.newcomers.get();
+            counters.begin(config.weight);
+            counters.set_health(health);
+            counters.set_pending_checks(mandatory);
+        };
         match &self.store {
-            Store::Local(local) => Ok(local.add(&mut self.list.borrow_mut(), config)),
-            Store::Shared(shared) => shared.add(&config),
+            Store::Local(local) => Ok(local.add(&mut self.list.borrow_mut(), &config, begin)),
+            Store::Shared(shared) => shared.add(&config, begin),
         }
     }
 
@@ -381,7 +404,7 @@ impl Peers {
         // Zones are not held at once: what is known of a peer is carried over in a row of ours.
         for known in self.list() {
             let row = super::counters::empty_row();
-            let copy = super::Counters::of(&row);
+            let copy = Counters::of(&row);
             let weight = known.config.weight;
             let is_known = old.with(|group| {
                 let same = |peer: &Peer<'_>| peer.config.is_same_peer(&known.config);

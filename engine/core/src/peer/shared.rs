@@ -227,8 +227,12 @@ impl Shared {
         Ok(())
     }
 
-    /// Lists another peer.
-    pub(super) fn add(&self, config: &PeerConfig) -> Result<PeerId, NoRoom> {
+    /// Lists another peer; `begin` sets its counters.
+    pub(super) fn add(
+        &self,
+        config: &PeerConfig,
+        begin: impl FnOnce(Counters<'_>),
+    ) -> Result<PeerId, NoRoom> {
         let mut guard = self.zone.lock();
         let index = match self.free_row(&mut guard)? {
             Some(index) => index,
@@ -244,7 +248,7 @@ impl Shared {
         let counters = Counters::of(rows.first().ok_or(Corrupt)?);
         let serial = u32::try_from(head[LAST_SERIAL].get() + 1).map_err(|_| NoRoom)?;
         head[LAST_SERIAL].set(u64::from(serial));
-        counters.begin(config.weight);
+        begin(counters);
         counters.set_description(u64::from(description.number()));
         compiler_fence(Ordering::SeqCst);
         counters.set_serial(u64::from(serial));

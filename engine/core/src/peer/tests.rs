@@ -109,6 +109,23 @@ fn one_request_tries_each_peer_once() {
     }
 }
 
+#[test]
+fn who_comes_later_must_pass_the_mandatory_checks_first() {
+    for peers in both(&weighing(&[1])) {
+        let health = |id| peers.with(|group| group.get(id).unwrap().counters.health());
+        peers.expect_checks(0b100);
+        let late = peers.add(config(2, |_| {})).unwrap();
+        assert_eq!(health(late), Health::Checking);
+        let pending = peers.with(|group| group.get(late).unwrap().counters.pending_checks());
+        assert_eq!(pending, 0b100);
+        assert_eq!(turns(&peers, &RoundRobin, 3, &NOBODY), "aaa");
+        peers.expect_checks(0);
+        let later = peers.add(config(3, |_| {})).unwrap();
+        assert_eq!(health(later), Health::Up);
+        assert_eq!(turns(&peers, &RoundRobin, 4, &NOBODY), "acac");
+    }
+}
+
 /// Where nobody else is left, whom checks call healthy is asked though it failed.
 #[test]
 fn checks_know_better_than_failures() {

@@ -144,6 +144,9 @@ fn settle(finishing: &mut Finishing<'_>, groups: &[Checked]) {
         let checked = groups
             .iter()
             .find(|checked| Rc::ptr_eq(&checked.upstream, upstream));
+        if let Some(checked) = checked {
+            upstream.peers.expect_checks(checked.mandatory);
+        }
         upstream.peers.with(|group| {
             for peer in group.iter() {
                 let counters = peer.counters;
@@ -181,6 +184,7 @@ mod tests {
             ),
             "",
         );
+        check(&location("health_check type=http;"), "");
         check(&location("health_check; health_check uri=/b;"), "");
         for wrong in [
             "interval=0",

@@ -134,8 +134,10 @@ impl Check {
                 Some((name, value)) => (name, Some(value)),
                 None => (word, None),
             };
-            if name == b"type" {
-                return Err(no_type(value.unwrap_or_default()));
+            match (name, value) {
+                (b"type", Some(b"http")) => continue,
+                (b"type", value) => return Err(no_type(value.unwrap_or_default())),
+                _ => {}
             }
             check
                 .set(name, value)

@@ -308,6 +308,21 @@ mod tests {
             "upstream u { server 127.0.0.1; random three; }",
             "invalid parameter \"three\"",
         );
+        check(
+            "server { hash $host; }",
+            "\"hash\" directive is not allowed here",
+        );
+    }
+
+    #[test]
+    fn zones_and_their_misuse() {
+        let many: String = (1..=400)
+            .map(|port| format!("server 127.0.0.1:{port};"))
+            .collect();
+        check(
+            &format!("upstream u {{ zone a 32k; {many} }}"),
+            "no room in the shared memory zone \"a\" for upstream \"u\"",
+        );
         let zone = |lines: &str| format!("upstream u {{ server 127.0.0.1:1; {lines} }}");
         check(&zone("zone a 64k;"), "");
         check(&zone("zone a 1k;"), "zone \"a\" is too small");
@@ -324,10 +339,6 @@ mod tests {
         check(
             "limit_conn_zone $uri zone=a:64k; upstream u { server 127.0.0.1:1; zone a 64k; }",
             "the shared memory zone \"a\" is already declared for a different use",
-        );
-        check(
-            "server { hash $host; }",
-            "\"hash\" directive is not allowed here",
         );
     }
 

@@ -133,6 +133,57 @@ fn a_name_that_is_not_there_yet_does_not_stop_the_start() {
     becomes(&server, &["127.0.0.1", "127.0.0.2"]);
 }
 
+/// `health_check mandatory` holds for servers that come while the server works.
+#[test]
+fn a_server_that_is_found_must_pass_its_check_first() {
+    let zone = Zone::default();
+    zone.at("app.test", &[1]);
+    let dns = zone.serve();
+    let server = Server::new(&format!(
+        "upstream u {{
+             zone u 128k;
+             resolver 127.0.0.1:{} ipv6=off valid=1s;
+             {APP}
+         }}
+         server {{
+             listen 127.0.0.1:{{port}};
+             location / {{ proxy_pass http://u; }}
+             location @check {{
+                 proxy_pass http://u;
+                 health_check mandatory interval=200ms uri=/check;
+             }}
+         }}
+         server {{
+             listen 127.0.0.1:{{port_app}};
+             location / {{ return 200 $server_addr; }}
+         }}
+         server {{
+             listen 127.0.0.2:{{port_app}};
+             location / {{ return 200 $server_addr; }}
+             location /check {{ return 503; }}
+         }}",
+        dns.port()
+    ))
+    .with_main("worker_processes 2; error_log logs/error.log notice;")
+    .allow_log("no live upstreams")
+    .start();
+    becomes(&server, &["127.0.0.1"]);
+    zone.at("app.test", &[1, 2]);
+    let port = server.port_of("app");
+    let about = format!("of peer 127.0.0.2:{port} in upstream");
+    let is_found = || {
+        assert_eq!(seen(&server, 8), ["127.0.0.1"]);
+        let log = server.error_log();
+        log.lines()
+            .any(|line| line.contains("peer is unhealthy") && line.contains(&about))
+    };
+    assert!(
+        clock::becomes_true(LIMIT, is_found),
+        "{}",
+        server.error_log()
+    );
+}
+
 #[test]
 fn addresses_change_under_load_without_a_failed_request() {
     let zone = Zone::default();
