@@ -347,26 +347,24 @@ impl Entry {
         match &self.source {
             ValueSource::Plain(get) => match request.kept(id) {
                 Some(kept) => write_kept(&kept, out),
-                None => get(request, out),
+                None => self.compute(request, || get(request, out)),
             },
             ValueSource::Family(get, rest) => match request.kept(id) {
                 Some(kept) => write_kept(&kept, out),
-                None => get(request, rest, out),
+                None => self.compute(request, || get(request, rest, out)),
             },
             ValueSource::Computed(compute, caching) => {
                 // What is computed each time is kept only if `set` gave it a value.
                 if let Some(kept) = request.kept(id) {
                     return write_kept(&kept, out);
                 }
-                let Some(_depth) = request.descend() else {
-                    let name = String::from_utf8_lossy(&self.name);
-                    let message = format!("cycle while evaluating variable \"{name}\"");
-                    request.log(runtime::log::Level::Error, &message);
-                    return false;
-                };
                 let start = out.len();
-                let found = compute(request, out);
-                if *caching == Caching::Once {
+                let mut is_computed = false;
+                let found = self.compute(request, || {
+                    is_computed = true;
+                    compute(request, out)
+                });
+                if is_computed && *caching == Caching::Once {
                     let kept = if found {
                         Kept::Value(Rc::from(&out[start..]))
                     } else {
@@ -386,6 +384,23 @@ impl Entry {
                 }
             },
         }
+    }
+
+    /// What `compute` says, unless the variable is computed for its own sake.
+    #[inline]
+    fn compute(&self, request: &Request, compute: impl FnOnce() -> bool) -> bool {
+        let _depth = match request.descend() {
+            Ok(depth) => depth,
+            Err(cycle) => {
+                if cycle.is_news {
+                    let name = String::from_utf8_lossy(&self.name);
+                    let message = format!("cycle while evaluating variable \"{name}\"");
+                    request.log(runtime::log::Level::Error, &message);
+                }
+                return false;
+            }
+        };
+        compute()
     }
 
     /// Gives the variable a value, as `set` does.

@@ -13,6 +13,7 @@ use engine::{Contexts, Directive, Refused, Setting, Slot, Template};
 use http::config::finish::Finishing;
 use http::{Module, Request, Variable};
 use md5::{Digest, Md5};
+use std::cell::RefCell;
 
 /// How links of a location are checked.
 #[derive(Clone, Default)]
@@ -59,41 +60,65 @@ pub(crate) static MODULE: Module = Module {
     ..Module::EMPTY
 };
 
-/// `$secure_link`: in the first way "1", or "0" when it has expired; in the second what is
-/// linked to. No value where the link is wrong.
+/// What was found out about a request's link where it was last checked: for locations without
+/// a check of their own that it is sent on to.
+#[derive(Default)]
+struct Found {
+    link: RefCell<Option<Vec<u8>>>,
+    expires: RefCell<Option<Vec<u8>>>,
+}
+
+/// `$secure_link`
 fn secure_link(request: &Request, out: &mut Vec<u8>) -> bool {
     let settings = SETTINGS.of(&request.location.settings);
-    if settings.secret.is_set() {
-        let linked = linked_by_path(request.original_uri(), &settings.secret);
-        out.extend_from_slice(linked.unwrap_or_default());
-        return linked.is_some();
+    let found = request.shared::<Found>();
+    if settings.is_checked() {
+        found.link.replace(settings.check(request));
     }
-    if !settings.link.is_set() || !settings.hashed.is_set() {
-        return false;
-    }
-    let link = settings.link.eval(request);
-    let Some((hash, expires)) = split(&link) else {
-        return false;
-    };
-    if !is_hash_of(hash, &settings.hashed.eval(request)) {
-        return false;
-    }
-    let now = request.connection.http.worker.wall().unix_secs;
-    let is_late = expires.is_some_and(|(_, time)| i128::from(time) < i128::from(now));
-    out.push(if is_late { b'0' } else { b'1' });
-    true
+    let link = found.link.borrow();
+    out.extend_from_slice(link.as_deref().unwrap_or_default());
+    link.is_some()
 }
 
 /// `$secure_link_expires`: the time as the link has it.
 fn secure_link_expires(request: &Request, out: &mut Vec<u8>) -> bool {
     let settings = SETTINGS.of(&request.location.settings);
-    if settings.secret.is_set() || !settings.link.is_set() || !settings.hashed.is_set() {
-        return false;
+    let found = request.shared::<Found>();
+    if settings.is_checked() {
+        let link = settings.link.eval(request);
+        let parts = split(&link).filter(|_| !settings.secret.is_set());
+        let expires = parts.and_then(|(_, expires)| expires);
+        found
+            .expires
+            .replace(expires.map(|(text, _)| text.to_vec()));
     }
-    let link = settings.link.eval(request);
-    let expires = split(&link).and_then(|(_, expires)| expires);
-    out.extend_from_slice(expires.map_or(b"", |(text, _)| text));
+    let expires = found.expires.borrow();
+    out.extend_from_slice(expires.as_deref().unwrap_or_default());
     expires.is_some()
+}
+
+impl Settings {
+    /// Whether links are checked here.
+    fn is_checked(&self) -> bool {
+        self.secret.is_set() || self.link.is_set() && self.hashed.is_set()
+    }
+
+    /// In the first way "1", or "0" when the link has expired; in the second what is linked to.
+    /// `None` where the link is wrong.
+    fn check(&self, request: &Request) -> Option<Vec<u8>> {
+        if self.secret.is_set() {
+            let linked = linked_by_path(request.original_uri(), &self.secret);
+            return linked.map(<[u8]>::to_vec);
+        }
+        let link = self.link.eval(request);
+        let (hash, expires) = split(&link)?;
+        if !is_hash_of(hash, &self.hashed.eval(request)) {
+            return None;
+        }
+        let now = request.connection.http.worker.wall().unix_secs;
+        let is_late = expires.is_some_and(|(_, time)| i128::from(time) < i128::from(now));
+        Some(if is_late { b"0" } else { b"1" }.to_vec())
+    }
 }
 
 /// Splits `hash,time` or `hash`; the time is given as text and in seconds since 1970. `None`

@@ -10,13 +10,24 @@ use std::rc::Rc;
 /// How many variables may be computed for the sake of one another before that is a cycle.
 const VARIABLE_DEPTH_MAX: u8 = 100;
 
+/// Beside the depth: there was a cycle. A variable in it that names two others would be computed
+/// twice as often at each level, so nothing more is computed until all levels are left.
+const IN_CYCLE: u8 = 1 << 7;
+
 /// One variable that is being computed; counted until this is dropped.
 pub(crate) struct Depth<'r>(&'r Cell<u8>);
 
 impl Drop for Depth<'_> {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        let left = self.0.get() - 1;
+        self.0.set(if left == IN_CYCLE { 0 } else { left });
     }
+}
+
+/// Variables are computed for the sake of one another without end.
+pub(crate) struct Cycle {
+    /// Whether nobody was told yet.
+    pub(crate) is_news: bool,
 }
 
 /// The last match of a regular expression.
@@ -92,13 +103,17 @@ impl Request {
         }
     }
 
-    /// Begins to compute a variable; `None` when too many are being computed already.
-    pub(crate) fn descend(&self) -> Option<Depth<'_>> {
+    /// Begins to compute a variable.
+    #[inline]
+    pub(crate) fn descend(&self) -> Result<Depth<'_>, Cycle> {
         let depth = self.variable_depth.get();
-        (depth < VARIABLE_DEPTH_MAX).then(|| {
+        if depth < VARIABLE_DEPTH_MAX {
             self.variable_depth.set(depth + 1);
-            Depth(&self.variable_depth)
-        })
+            return Ok(Depth(&self.variable_depth));
+        }
+        self.variable_depth.set(depth | IN_CYCLE);
+        let is_news = depth & IN_CYCLE == 0;
+        Err(Cycle { is_news })
     }
 
     /// Forgets a kept value, so that the variable is computed again.
