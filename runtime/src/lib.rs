@@ -16,6 +16,7 @@ mod slots;
 mod stream;
 mod table;
 mod tasks;
+mod thinning;
 mod timers;
 mod turn;
 mod watch;

@@ -155,6 +155,7 @@ impl Worker {
     }
 
     fn end_turn(&self) {
+        self.watch_thinning();
         let hooks = self.hooks.turn_end.borrow().clone();
         for hook in hooks {
             self.guard(|| hook());

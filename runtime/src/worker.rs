@@ -5,6 +5,7 @@ use crate::listener::Acceptor;
 use crate::log::{self, Level};
 use crate::slots::{ConnectionCounts, Slots, Token};
 use crate::tasks::Tasks;
+use crate::thinning::Thinning;
 use crate::timers::{Elapsed, Sleep, Sleeps, race};
 use crate::watch::Watches;
 use poller::{Events, Interest, Poller};
@@ -71,6 +72,7 @@ pub struct Worker {
     pub(crate) clock: Clock,
     pub(crate) events: RefCell<Events>,
     pub(crate) hooks: Hooks,
+    pub(crate) thinning: Thinning,
     stopping: Cell<bool>,
     pub(crate) heartbeat: Cell<u64>,
 }
@@ -108,6 +110,7 @@ impl Worker {
             clock: Clock::new(),
             events: RefCell::new(Events::with_capacity(EVENTS)),
             hooks: Hooks::default(),
+            thinning: Thinning::default(),
             stopping: Cell::new(false),
             heartbeat: Cell::new(0),
         });
@@ -263,6 +266,7 @@ impl Worker {
         self.hooks.turn_end.take();
         self.hooks.report.take();
         self.hooks.heartbeat.take();
+        self.forget_thinning();
         log::flush_turn();
     }
 }

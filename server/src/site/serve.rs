@@ -43,6 +43,7 @@ fn try_run(
     worker.set_report_hook(Rc::new(move |level, message| {
         logger.log(level, message);
     }));
+    worker.on_thinning(Rc::new(sys::allocator::give_back));
     tell_of_full_logs(loaded);
     let listeners = std::mem::take(&mut context.listeners);
     let mut ids = Vec::new();
