@@ -1,8 +1,9 @@
 //! Users and groups: looking them up, and becoming one.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::io;
 use std::mem::MaybeUninit;
+use std::ptr;
 
 use crate::outcome::check;
 
@@ -24,31 +25,11 @@ pub struct User {
 ///
 /// `InvalidInput` when the name holds a NUL, else what reading the database says.
 pub fn find_user(name: &str) -> io::Result<Option<User>> {
-    let name = CString::new(name)?;
-    let mut entry = MaybeUninit::<libc::passwd>::uninit();
-    let found = look_up(|buffer| {
-        let mut found = std::ptr::null_mut();
-        // SAFETY: the name is NUL-terminated; entry, buffer (with its length) and result are ours
-        // to write to until the call returns.
-        let error = unsafe {
-            libc::getpwnam_r(
-                name.as_ptr(),
-                entry.as_mut_ptr(),
-                buffer.as_mut_ptr(),
-                buffer.len(),
-                &raw mut found,
-            )
-        };
-        (error, !found.is_null())
-    })?;
-    Ok(found.then(|| {
-        // SAFETY: a successful call with a result has filled the entry in. Only its numbers are
-        // read: its strings lived in the buffer.
-        let entry = unsafe { entry.assume_init_ref() };
-        User {
-            uid: entry.pw_uid,
-            gid: entry.pw_gid,
-        }
+    // SAFETY: it is the system's own, for entries of this type.
+    let found = unsafe { find(name, libc::getpwnam_r) }?;
+    Ok(found.map(|entry| User {
+        uid: entry.pw_uid,
+        gid: entry.pw_gid,
     }))
 }
 
@@ -58,14 +39,32 @@ pub fn find_user(name: &str) -> io::Result<Option<User>> {
 ///
 /// `InvalidInput` when the name holds a NUL, else what reading the database says.
 pub fn find_group(name: &str) -> io::Result<Option<u32>> {
+    // SAFETY: it is the system's own, for entries of this type.
+    let found = unsafe { find(name, libc::getgrnam_r) }?;
+    Ok(found.map(|entry| entry.gr_gid))
+}
+
+/// What looks for a name: the name, the entry to fill in, the buffer for its strings and that
+/// buffer's length, and where to leave a pointer to the entry when there is one. Its answer is an
+/// error number.
+type LookUp<E> =
+    unsafe extern "C" fn(*const c_char, *mut E, *mut c_char, usize, *mut *mut E) -> c_int;
+
+/// The entry for `name`, whose numbers alone may be read: its strings are gone.
+///
+/// # Safety
+///
+/// `look_up` does as [`LookUp`] says.
+unsafe fn find<E>(name: &str, look_up: LookUp<E>) -> io::Result<Option<E>> {
     let name = CString::new(name)?;
-    let mut entry = MaybeUninit::<libc::group>::uninit();
-    let found = look_up(|buffer| {
-        let mut found = std::ptr::null_mut();
+    let mut buffer: Vec<c_char> = vec![0; 1024];
+    loop {
+        let mut entry = MaybeUninit::<E>::uninit();
+        let mut found = ptr::null_mut();
         // SAFETY: the name is NUL-terminated; entry, buffer (with its length) and result are ours
         // to write to until the call returns.
         let error = unsafe {
-            libc::getgrnam_r(
+            look_up(
                 name.as_ptr(),
                 entry.as_mut_ptr(),
                 buffer.as_mut_ptr(),
@@ -73,29 +72,18 @@ pub fn find_group(name: &str) -> io::Result<Option<u32>> {
                 &raw mut found,
             )
         };
-        (error, !found.is_null())
-    })?;
-    Ok(found.then(|| {
-        // SAFETY: a successful call with a result has filled the entry in.
-        unsafe { entry.assume_init_ref() }.gr_gid
-    }))
-}
-
-/// Calls `call` with ever larger buffers until the entry fits. It answers with an error number
-/// and whether there was an entry.
-fn look_up(mut call: impl FnMut(&mut [c_char]) -> (i32, bool)) -> io::Result<bool> {
-    let mut buffer = vec![0; 1024];
-    loop {
-        match call(&mut buffer) {
-            (0, found) => return Ok(found),
-            (libc::ERANGE, _) if buffer.len() < LARGEST_ENTRY => {
+        match error {
+            0 if found.is_null() => return Ok(None),
+            // SAFETY: a successful call with a result has filled the entry in.
+            0 => return Ok(Some(unsafe { entry.assume_init() })),
+            libc::ERANGE if buffer.len() < LARGEST_ENTRY => {
                 let larger = buffer.len() * 4;
                 buffer.resize(larger, 0);
             }
-            (libc::EINTR, _) => {}
+            libc::EINTR => {}
             // What databases of names say instead of "no such name" (getpwnam_r(3), ERRORS).
-            (libc::ENOENT | libc::ESRCH, _) => return Ok(false),
-            (error, _) => return Err(io::Error::from_raw_os_error(error)),
+            libc::ENOENT | libc::ESRCH => return Ok(None),
+            error => return Err(io::Error::from_raw_os_error(error)),
         }
     }
 }
@@ -138,20 +126,33 @@ mod tests {
         assert!(find_user("a\0b").is_err());
     }
 
+    /// Finds every name, in a buffer of 10,000 bytes or more: its entry is the buffer's length.
+    unsafe extern "C" fn large(
+        name: *const c_char,
+        entry: *mut usize,
+        _: *mut c_char,
+        len: usize,
+        found: *mut *mut usize,
+    ) -> c_int {
+        // SAFETY: `find` gives a name with its NUL.
+        let is_endless = unsafe { CStr::from_ptr(name) } == c"endless";
+        if is_endless || len < 10_000 {
+            return libc::ERANGE;
+        }
+        // SAFETY: `find` gives an entry to write to.
+        unsafe { entry.write(len) };
+        // SAFETY: `find` gives a pointer to write to.
+        unsafe { found.write(entry) };
+        0
+    }
+
     #[test]
     fn larger_entries_get_larger_buffers() {
-        let mut sizes = Vec::new();
-        let found = look_up(|buffer| {
-            sizes.push(buffer.len());
-            if buffer.len() < 10_000 {
-                (libc::ERANGE, false)
-            } else {
-                (0, true)
-            }
-        });
-        assert!(found.unwrap());
-        assert_eq!(sizes, [1024, 4096, 16384]);
-        let endless = look_up(|_| (libc::ERANGE, false)).unwrap_err();
+        // SAFETY: `large` does as it has to.
+        let found = unsafe { find("a", large) };
+        assert_eq!(found.unwrap(), Some(16384));
+        // SAFETY: as above.
+        let endless = unsafe { find("endless", large) }.unwrap_err();
         assert_eq!(endless.raw_os_error(), Some(libc::ERANGE));
     }
 }
