@@ -34,6 +34,31 @@ fn readiness_follows_what_was_read() {
 }
 
 #[test]
+fn readiness_follows_what_was_appended() {
+    let worker = worker();
+    let (stream, mut far) = pair(&worker);
+    let mut buf = b"a".to_vec();
+    let mut kind = || stream.try_read_append(&mut buf, 4).unwrap_err().kind();
+    assert_eq!(kind(), io::ErrorKind::WouldBlock);
+    assert!(!stream.is_readable_hint());
+
+    far.write_all(b"hello!").unwrap();
+    drop(far);
+    let mut readable = pin!(stream.readable());
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(readable.as_mut().poll(&mut cx).is_pending());
+    worker.turn(Some(PATIENCE_MS));
+    assert!(matches!(readable.poll(&mut cx), Poll::Ready(Ok(()))));
+
+    assert_eq!(stream.try_read_append(&mut buf, 4).unwrap(), 4);
+    assert!(stream.is_readable_hint(), "there may be more");
+    assert_eq!(stream.try_read_append(&mut buf, 4).unwrap(), 2);
+    assert_eq!(buf, b"ahello!");
+    assert!(stream.is_readable_hint(), "the end is still to be seen");
+    assert_eq!(stream.try_read_append(&mut buf, 4).unwrap(), 0);
+}
+
+#[test]
 fn an_end_behind_a_short_read_is_seen() {
     let worker = worker();
     let (stream, mut far) = pair(&worker);

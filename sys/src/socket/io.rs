@@ -41,8 +41,8 @@ pub fn read(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
     count(unsafe { libc::recv(fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), 0) })
 }
 
-/// Reads at most `room` bytes and appends them to `buf`, which grows by no more than they
-/// need. 0 is the end of the stream.
+/// Reads at most `room` bytes, of which there must be one or more, and appends them to `buf`, in
+/// which room is made for all of them. 0 is the end of the stream.
 ///
 /// # Errors
 ///
@@ -182,6 +182,25 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         drop(near);
         assert_eq!(read(far.as_fd(), &mut buf).unwrap(), 0);
+    }
+
+    #[test]
+    fn what_is_appended_leaves_what_was_there() {
+        let (near, far) = socketpair(Kind::Stream).unwrap();
+        let mut buf = b"ab".to_vec();
+        let error = read_append(far.as_fd(), &mut buf, 4).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(buf, b"ab");
+        assert_eq!(write(near.as_fd(), b"cdefgh").unwrap(), 6);
+        assert_eq!(read_append(far.as_fd(), &mut buf, 4).unwrap(), 4);
+        assert_eq!(buf, b"abcdef", "no more than there was room for");
+        buf.reserve_exact(1000);
+        assert_eq!(read_append(far.as_fd(), &mut buf, 1).unwrap(), 1);
+        assert_eq!(buf, b"abcdefg", "whatever else the buffer holds");
+        assert_eq!(read_append(far.as_fd(), &mut buf, 100).unwrap(), 1);
+        drop(near);
+        assert_eq!(read_append(far.as_fd(), &mut buf, 100).unwrap(), 0);
+        assert_eq!(buf, b"abcdefgh");
     }
 
     #[test]
