@@ -99,6 +99,8 @@ impl Error {
     /// How loudly it is logged. Clients' mistakes stay at `info`: anyone can make them.
     pub fn level(&self) -> Level {
         match self {
+            // As configured, or told already by who ended it.
+            Self::Aborted(Abort::Configured) => Level::Debug,
             Self::Client { .. } | Self::Aborted(_) => Level::Info,
             Self::Operator { .. } | Self::Upstream { .. } => Level::Error,
             Self::Resource { .. } => Level::Crit,
@@ -113,7 +115,7 @@ impl std::fmt::Display for Error {
             | Self::Upstream { reason, .. }
             | Self::Operator { reason } => f.write_str(reason),
             Self::Resource { doing, source } => write!(f, "{doing} ({})", os_error(source)),
-            Self::Aborted(Abort::ClientLeft) => f.write_str("client closed connection"),
+            Self::Aborted(Abort::ClientLeft) => f.write_str("client prematurely closed connection"),
             Self::Aborted(Abort::TimedOut) => f.write_str("client timed out"),
             Self::Aborted(Abort::Evicted) => f.write_str("connection given up for a new one"),
             Self::Aborted(Abort::SourceFailed) => f.write_str("response could not be completed"),

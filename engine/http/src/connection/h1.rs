@@ -95,10 +95,7 @@ async fn exchange(
         Ok(()) if request.keep_alive.get() => close::discard_body(&mut request).await,
         Ok(()) => Ending::Linger,
         Err(error) => {
-            request.log(error.level(), &error.to_string());
-            if request.sent.status == 0 {
-                request.sent.status = unanswered_status(&error);
-            }
+            log_failure(&mut request, &error);
             Ending::of(&error)
         }
     };
@@ -208,6 +205,19 @@ fn is_disabled_browser(request: &Request, disabled: &[DisabledBrowser]) -> bool 
         }
         DisabledBrowser::Safari => has(b"Mac OS X") && has(b"Safari/") && !has(b"Chrome/"),
     })
+}
+
+/// Tells the error log of what ended an exchange, and the access log of a request without an answer.
+#[cold]
+fn log_failure(request: &mut Request, error: &Error) {
+    let mut text = error.to_string();
+    if matches!(error, Error::Aborted(Abort::ClientLeft)) && request.sent.header_bytes > 0 {
+        text.push_str(" while sending response to client");
+    }
+    request.log(error.level(), &text);
+    if request.sent.status == 0 {
+        request.sent.status = unanswered_status(error);
+    }
 }
 
 /// What logs show for a request that `error` left without an answer: nginx's numbers.
