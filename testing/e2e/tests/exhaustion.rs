@@ -1,6 +1,6 @@
 //! More than there is room for: slots, descriptors, headers, ranges.
 
-use harness::{Client, Server, clock, process};
+use harness::{Client, Server, clock, length, process};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -184,35 +184,37 @@ fn idle_connections_give_way_and_requests_do_not() {
 /// Without descriptors the server waits, idle, and goes on as soon as there are some.
 #[test]
 fn descriptors_run_out_without_a_spin_and_come_back() {
+    let (limit, kept, crowd) = length::of((64, 40, 300), (512, 400, 4000));
     let server = Server::of_one("location = /tag { return 200 $args; }")
-        .with_main("worker_rlimit_nofile 64;")
+        .with_main(&format!("worker_rlimit_nofile {limit};"))
         .with_events("worker_connections 1024;")
         .with_file("html/a.txt", "static")
         .allow_log("Too many open files")
         .allow_log("worker_connections exceed open file resource limit")
         .start();
-    let mut kept: Vec<Client> = (0..40).map(|_| server.connect()).collect();
+    let mut kept: Vec<Client> = (0..kept).map(|_| server.connect()).collect();
     for client in &mut kept {
         assert_eq!(client.get("/tag?a").text(), "a");
         // Under way, so that it is not an idle connection to be given up.
         let _ = client.send("GET / HTTP/1.1\r\nHost: h\r\nA: ");
     }
-    let crowd: Vec<TcpStream> = (0..300)
+    let crowd: Vec<TcpStream> = (0..crowd)
         .map(|_| TcpStream::connect(addr(&server)).unwrap())
         .collect();
     let worker = server.workers()[0];
     std::thread::sleep(Duration::from_millis(200));
-    let ticks = || process::stat(worker).unwrap().cpu_ticks;
-    let before = ticks();
-    std::thread::sleep(Duration::from_secs(2));
-    let spent = ticks() - before;
-    eprintln!("{spent} ticks in 2 seconds of starving");
-    // 200 ticks would be all of one processor.
-    assert!(spent < 60, "{spent} ticks in 2 seconds of starving");
+    let seconds = length::of(2, 60);
+    let before = process::cpu_time(worker).unwrap();
+    std::thread::sleep(Duration::from_secs(seconds));
+    let spent = process::cpu_time(worker).unwrap() - before;
+    eprintln!("{spent:?} of processor time in {seconds} seconds of starving");
+    assert!(spent < Duration::from_secs(seconds) / 10, "{spent:?}");
     drop(crowd);
     drop(kept);
+    let started = clock::now();
     let recovers = || is_served(addr(&server), "a") && server.get("/a.txt").text() == "static";
     assert!(clock::becomes_true(Duration::from_secs(5), recovers));
+    eprintln!("served {:?} after the end of it", started.elapsed());
     assert_eq!(served(addr(&server), 20), 20);
 }
 
@@ -254,40 +256,6 @@ fn header_bombs_are_refused() {
     for case in [&largest, &fields] {
         assert_eq!(client.request(case).status, 200);
     }
-}
-
-/// The largest heads that are allowed, on many connections at once, and never finished.
-#[test]
-fn memory_of_unfinished_heads_is_bounded_and_given_back() {
-    let server = Server::of_one("location = /tag { return 200 $args; }")
-        .with_events("worker_connections 2048;")
-        .start();
-    let worker = server.workers()[0];
-    let memory = || process::memory_bytes(worker, "status", "RssAnon").unwrap();
-    assert_eq!(served(addr(&server), 20), 20);
-    let before = memory();
-    let head = format!(
-        "GET /tag HTTP/1.1\r\nHost: h\r\n{}",
-        format!("A: {}\r\n", "a".repeat(7000)).repeat(4)
-    );
-    let slow: Vec<Client> = (0..300)
-        .map(|_| {
-            let mut client = Client::connect(addr(&server)).unwrap();
-            client.send(&head).unwrap();
-            client
-        })
-        .collect();
-    assert_eq!(served(addr(&server), 20), 20);
-    let grown = memory().saturating_sub(before);
-    eprintln!("{} bytes an unfinished head", grown / 300);
-    assert!(
-        grown <= 300 * (64 << 10),
-        "{} bytes a connection",
-        grown / 300
-    );
-    drop(slow);
-    let descriptors = || process::open_descriptors(worker) < 100;
-    assert!(clock::becomes_true(Duration::from_secs(5), descriptors));
 }
 
 /// Many ranges that overlap: never more bytes than the file has.

@@ -1,6 +1,6 @@
 //! Reloads: nobody notices a good one, and a bad one changes nothing.
 
-use harness::{Builder, Client, Server, process};
+use harness::{Builder, Client, Server, clock, length, process};
 use std::fs;
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener};
@@ -51,8 +51,8 @@ fn keep_asking(
     failures
 }
 
-/// Requests on kept connections, by GET and by POST, new connections, and a slow download:
-/// not one fails through twenty reloads.
+/// Requests on kept connections, by GET and by POST, new connections, and slow downloads: not one
+/// fails through reloads, in full a hundred in half a minute, and old workers go.
 #[test]
 fn no_request_fails_through_reloads() {
     if is_nginx() {
@@ -74,24 +74,41 @@ fn no_request_fails_through_reloads() {
             .map(|request| scope.spawn(move || keep_asking(addr, request, is_done, asked)))
             .into_iter()
             .collect();
-        let download = scope.spawn(|| slow_download(addr, is_done));
-        for _ in 0..RELOADS {
+        let downloads = scope.spawn(|| slow_downloads(addr, large.as_bytes(), is_done));
+        let (reloads, pause) = length::of((RELOADS, 20), (100, 300));
+        let mut most = 0;
+        for _ in 0..reloads {
+            let started = clock::now();
             server.reload().unwrap();
-            thread::sleep(Duration::from_millis(20));
+            most = most.max(process::children(server.master()).len());
+            thread::sleep(Duration::from_millis(pause).saturating_sub(started.elapsed()));
         }
         is_done.store(true, Ordering::Relaxed);
         let failed: usize = askers.into_iter().map(|asker| asker.join().unwrap()).sum();
         let total = asked.load(Ordering::Relaxed);
-        eprintln!("{failed} of {total} requests failed in {RELOADS} reloads");
-        assert_eq!(failed, 0, "of {total} requests");
-        assert!(
-            download
-                .join()
-                .unwrap()
-                .unwrap()
-                .ends_with(large.as_bytes())
+        let (whole, cut) = downloads.join().unwrap();
+        eprintln!(
+            "{failed} of {total} requests and {cut} of {} downloads failed in {reloads} reloads; \
+             at most {most} workers at once",
+            whole + cut
         );
+        assert_eq!((failed, cut), (0, 0), "of {total} requests");
+        assert!(whole > 0);
     });
+    let are_alone = || process::children(server.master()).len() == 2;
+    assert!(clock::becomes_true(Duration::from_secs(10), are_alone));
+}
+
+/// Slow downloads of `file`, one after the other; how many were whole and how many were not.
+fn slow_downloads(addr: SocketAddr, file: &[u8], is_done: &AtomicBool) -> (usize, usize) {
+    let (mut whole, mut cut) = (0, 0);
+    while !is_done.load(Ordering::Relaxed) {
+        match slow_download(addr, is_done) {
+            Ok(bytes) if bytes.ends_with(file) => whole += 1,
+            _ => cut += 1,
+        }
+    }
+    (whole, cut)
 }
 
 /// Reads slowly until `is_done`, and then to the end.
@@ -145,10 +162,7 @@ fn reloads_leave_nothing_behind() {
         server.reload().unwrap();
     }
     let is_alone = || process::children(server.master()).len() == 1;
-    assert!(harness::clock::becomes_true(
-        Duration::from_secs(10),
-        is_alone
-    ));
+    assert!(clock::becomes_true(Duration::from_secs(10), is_alone));
     assert_eq!((count(server.master()), count(server.workers()[0])), before);
 }
 
@@ -160,6 +174,26 @@ fn reload_by_command(server: &Server) -> io::Result<Output> {
         .arg(server.prefix().path())
         .args(["-c", "nginx.conf", "-e", "logs/error.log", "-s", "reload"])
         .output()
+}
+
+/// What is odd about a configuration is told to whoever reloads, once.
+#[test]
+fn warnings_are_told_once() {
+    let server = tags().with_events("use poll;").allow_alerts().start();
+    let output = reload_by_command(&server).unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let count = |text: &str| text.matches("event method is not built in").count();
+    if !is_nginx() {
+        assert_eq!(count(&said), 1, "{said}");
+        assert_eq!(count(&server.error_log()), 2, "at the start and here");
+    }
+    let conf = server.prefix().read("nginx.conf");
+    let broken = conf.replace("location", "locution");
+    fs::write(server.path("nginx.conf"), broken).unwrap();
+    let output = reload_by_command(&server).unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(said.matches("unknown directive").count(), 1, "{said}");
 }
 
 /// A reload that cannot be, says why and fails; what runs, runs on.
@@ -211,8 +245,5 @@ fn reloads_that_cannot_be_change_nothing() {
     let output = reload_by_command(&server).unwrap();
     assert!(output.status.success(), "{output:?}");
     let is_new = || server.get("/tag?a").text() == "new";
-    assert!(harness::clock::becomes_true(
-        Duration::from_secs(10),
-        is_new
-    ));
+    assert!(clock::becomes_true(Duration::from_secs(10), is_new));
 }

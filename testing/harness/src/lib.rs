@@ -24,6 +24,7 @@ mod client;
 pub mod clock;
 mod config;
 mod differential;
+pub mod length;
 mod oracle;
 mod prefix;
 pub mod process;

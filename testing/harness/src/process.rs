@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// The signals that an nginx master or worker understands, and the two that end a test's patience.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -81,6 +82,14 @@ pub fn stat(pid: u32) -> Option<Stat> {
         parent: u32::try_from(number(1)?).ok()?,
         cpu_ticks: number(11)? + number(12)?,
     })
+}
+
+/// CPU time that the first thread of `pid` has used, to the nanosecond; `None` when it is gone.
+#[must_use]
+pub fn cpu_time(pid: u32) -> Option<Duration> {
+    let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
+    let nanoseconds = text.split_whitespace().next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanoseconds))
 }
 
 /// Whether `pid` runs: it exists and is not merely waiting for its parent to look.
