@@ -197,9 +197,6 @@ mod tests {
         drop(listener);
         // A child that another test forks in this very moment holds it until its exec.
         let is_gone = || !is_listening(port);
-        assert!(crate::clock::becomes_true(
-            std::time::Duration::from_secs(5),
-            is_gone
-        ));
+        assert!(crate::clock::becomes_true(Duration::from_secs(5), is_gone));
     }
 }
