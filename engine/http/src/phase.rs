@@ -61,6 +61,19 @@ pub(crate) async fn serve_nested(request: &mut Request) -> Result<Response, Abor
     filtered(request, response).await
 }
 
+/// Makes the response of a request that goes where `flow` says, without any filter.
+///
+/// # Errors
+///
+/// As [`serve`].
+pub(crate) async fn serve_from(request: &mut Request, flow: Flow) -> Result<Response, Abort> {
+    match turn(request, flow)? {
+        Turn::Answer(response) => Ok(finished(request, response)),
+        Turn::Go(step) => answer(request, step, None).await,
+        Turn::Status(status) => answer(request, Step::Nobody, Some(status)).await,
+    }
+}
+
 /// The response for a request that was refused before its phases: `status` with its error
 /// page or the built-in one.
 ///
@@ -166,7 +179,7 @@ fn hang_up(request: &mut Request, status: u16) -> Abort {
 }
 
 /// Logs that redirections go round in circles; they end in a 500.
-pub(crate) fn cycle(request: &Request, what: &str) -> u16 {
+fn cycle(request: &Request, what: &str) -> u16 {
     let uri = String::from_utf8_lossy(&request.uri).into_owned();
     request.log(Level::Error, &format!("{what} \"{uri}\""));
     500

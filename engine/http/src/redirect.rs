@@ -6,7 +6,6 @@ use crate::config::location_name::LocationName;
 use crate::core::respond::{NewStatus, RESPOND, Target};
 use crate::error_page;
 use crate::module::Flow;
-use crate::phase::cycle;
 use crate::request::Request;
 use crate::response::Response;
 use http1::Method;
@@ -41,10 +40,10 @@ pub fn internal(request: &mut Request, uri: Vec<u8>, args: Vec<u8>) -> Option<u1
 /// Sends the request to the named location `name`, its URI unchanged.
 pub fn named(request: &mut Request, name: &[u8]) -> Option<u16> {
     if !request.count_redirect() {
-        return Some(cycle(
-            request,
-            "rewrite or internal redirection cycle while redirect to named location",
-        ));
+        let shown = String::from_utf8_lossy(name).into_owned();
+        let what = "rewrite or internal redirection cycle while redirect to named location";
+        request.log(Level::Error, &format!("{what} \"@{shown}\""));
+        return Some(500);
     }
     let Some(&level) = request.server.named.get(name) else {
         let shown = String::from_utf8_lossy(name).into_owned();
@@ -88,19 +87,19 @@ pub fn to_error_page(request: &mut Request, status: u16) -> ErrorPage {
     if may && !settings.error_pages.is_empty() && !*settings.recursive_error_pages {
         request.in_error_page = true;
     }
+    let wire = if (494..=498).contains(&status) {
+        400
+    } else {
+        status
+    };
     let found = settings
         .error_pages
         .iter()
         .find(|page| page.codes.contains(&status));
     let Some(page) = found.filter(|_| may && status >= 300) else {
         // An error page that fails is answered as what it failed with.
-        request.error_status = None;
+        request.error_status = Some(wire);
         return ErrorPage::BuiltIn(error_page::page(request, status));
-    };
-    let wire = if (494..=498).contains(&status) {
-        400
-    } else {
-        status
     };
     request.error_status = match page.response {
         NewStatus::Same => Some(wire),

@@ -77,6 +77,8 @@ pub struct Request {
     pub is_internal: bool,
     /// Whether this is a subrequest.
     pub is_subrequest: bool,
+    /// Whether the client has its answer, and something else is done about the request.
+    pub(crate) is_answered: bool,
     /// What it shares with the requests made for the same main request.
     pub(crate) family: OnceCell<Rc<Family>>,
     /// Whether failures are answered by nothing but their status: whoever made this request
@@ -164,6 +166,7 @@ impl Request {
             host_port: None,
             is_internal: false,
             is_subrequest: false,
+            is_answered: false,
             family: OnceCell::new(),
             has_substitute: false,
             nesting_left: SUBREQUESTS_MAX,
@@ -290,6 +293,12 @@ impl Request {
     /// Whether only the head of the response is wanted.
     pub fn is_head(&self) -> bool {
         self.head.parsed.method == Method::Head && !self.is_subrequest
+    }
+
+    /// Whether the client waits for what is done about this request, so that its leaving is of
+    /// account. A subrequest leaves that to its main request, and may outlive it.
+    pub fn is_waited_for(&self) -> bool {
+        !self.is_subrequest && !self.is_answered
     }
 
     /// The host for redirects and `$host`: what the client named, else the server's name.

@@ -151,8 +151,7 @@ async fn run(request: &mut Request) -> Result<Flow, Error> {
 /// Waits for the request's turn, unless the client goes away.
 async fn wait(request: &Request, millis: u64) -> Result<Flow, Error> {
     let connection = &request.connection;
-    if request.is_subrequest {
-        // A copy of a request may outlive it; the connection is no longer its to watch.
+    if !request.is_waited_for() {
         connection.http.worker.sleep(millis).await;
         return Ok(Flow::Decline);
     }

@@ -3,6 +3,7 @@
 use super::close::{self, Ending};
 use super::head::{Next, next_request};
 use super::{Connection, writer};
+use crate::core::post_action;
 use crate::core::transfer::{DisabledBrowser, TRANSFER};
 use crate::error::{Abort, Error};
 use crate::gateway::Tunnel;
@@ -90,7 +91,7 @@ async fn exchange(
         worker.spawn(tunnelled(request, tunnel));
         return false;
     }
-    let ending = match sent {
+    let mut ending = match sent {
         Ok(()) if request.keep_alive.get() && request.drop_received_body() => Ending::KeepAlive,
         Ok(()) if request.keep_alive.get() => close::discard_body(&mut request).await,
         Ok(()) => Ending::Linger,
@@ -99,6 +100,14 @@ async fn exchange(
             Ending::of(&error)
         }
     };
+    if post_action::is_wanted(&request) {
+        let acting = Box::pin(post_action::run(&mut request));
+        without_holding_back(connection, pin!(acting)).await;
+        // As after any answer, an error may have taken it away.
+        if matches!(ending, Ending::KeepAlive) && !request.keep_alive.get() {
+            ending = Ending::Linger;
+        }
+    }
     log(&mut request);
     let keeps = matches!(ending, Ending::KeepAlive);
     if keeps {
@@ -125,6 +134,9 @@ async fn tunnelled(mut request: Box<Request>, tunnel: Tunnel) {
     request.sent.bytes += ended.sent;
     request.sent.body_bytes += ended.sent;
     Box::pin(async move {
+        if post_action::is_wanted(&request) {
+            post_action::run(&mut request).await;
+        }
         log(&mut request);
         close::close(&request, Ending::Linger).await;
     })

@@ -6,6 +6,7 @@ pub mod early_hints;
 pub mod error_log;
 pub mod files;
 pub mod names;
+pub mod post_action;
 pub mod receive;
 pub mod redirects;
 pub mod resolver;
@@ -23,6 +24,7 @@ pub static MODULES: &[&Module] = &[
     &client::MODULE,
     &early_hints::MODULE,
     &files::MODULE,
+    &post_action::MODULE,
     &receive::MODULE,
     &resolver::MODULE,
     &transfer::MODULE,

@@ -169,7 +169,7 @@ const VARIABLES: &[Variable] = &[
     Variable::new("time_local", |r, out| {
         text(out, &r.connection.http.worker.wall().log_time)
     }),
-    Variable::new("uri", |r, out| text(out, &r.uri)),
+    Variable::new("uri", |r, out| some(out, &r.uri)),
 ];
 
 fn text(out: &mut Vec<u8>, bytes: &[u8]) -> bool {

@@ -310,10 +310,10 @@ impl<C: Codec> Exchange<'_, C> {
     }
 }
 
-/// Whether the client's leaving ends what is done for `request`. A subrequest leaves watching
-/// to its main request: only one task at a time may.
+/// Whether the client's leaving ends what is done for `request`. Only one task at a time
+/// may watch it.
 pub(super) fn watches(request: &Request, settings: &Settings) -> bool {
-    !request.is_subrequest && !*settings.ignore_client_abort
+    request.is_waited_for() && !*settings.ignore_client_abort
 }
 
 /// Whether the client of `connection` is gone; if not, the task is woken when it goes.
