@@ -73,8 +73,8 @@ pub trait Inherit {
 /// level; a field that is forgotten does not compile.
 #[macro_export]
 macro_rules! inherit_fields {
-    ($settings:ident { $($field:ident),* $(,)? } $(own: { $($own:ident),* $(,)? })?) => {
-        impl $crate::setting::Inherit for $settings {
+    ($settings:ident $(<$kind:ident>)? { $($field:ident),* $(,)? } $(own: { $($own:ident),* $(,)? })?) => {
+        impl$(<$kind>)? $crate::setting::Inherit for $settings$(<$kind>)? {
             fn inherit(&mut self, outer: &Self) {
                 let Self { $($field,)* $($($own: _,)*)? } = self;
                 $($field.inherit(&outer.$field);)*

@@ -124,7 +124,7 @@ fn read_zone(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused
         let word = line.arg(index);
         let invalid = || line.invalid_parameter(index);
         if word.starts_with(b"zone=") {
-            declared = Some(Declared::read(word)?);
+            declared = Some(Declared::read(line.name(), word)?);
         } else if let Some(path) = word.strip_prefix(b"state=") {
             state = Some(path).filter(|path| !path.is_empty());
             state.ok_or_else(invalid)?;
@@ -146,9 +146,7 @@ fn read_zone(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused
             return Err(invalid());
         }
     }
-    let declared = declared.filter(|declared| !declared.name.is_empty());
-    let declared =
-        declared.ok_or_else(|| Refused::new("\"keyval_zone\" must have \"zone\" parameter"))?;
+    let declared = declared.ok_or_else(|| limits::without_zone(line.name()))?;
     let state = state.map(|path| line.loading.full_path(path));
     check_alone(settings, &declared, state.as_deref())?;
     let kind = kind(matching);

@@ -8,9 +8,9 @@
 mod holders;
 mod zone;
 
-use crate::limits::{self, Declared, ERROR, LEVEL_WORDS, Named};
+use crate::limits::{self, Declared, Named, Outcome};
 use base::units;
-use engine::directive::{custom, flag, keyword, lossy, number};
+use engine::directive::{custom, lossy};
 use engine::{
     Arity, Contexts, Directive, Line, Refused, Setting, SettingsTable, Slot, inherit_fields,
 };
@@ -20,33 +20,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use zone::{NotCounted, Place, Zone};
 
-/// The limits of a location.
-#[derive(Clone)]
-struct Settings {
-    limits: Setting<Rc<Vec<Limit>>>,
-    dry_run: Setting<bool>,
-    /// Index in [`LEVEL_WORDS`].
-    log_level: Setting<usize>,
-    status: Setting<u64>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            limits: Setting::default(),
-            dry_run: Setting::new(false),
-            log_level: Setting::new(ERROR),
-            status: Setting::new(503),
-        }
-    }
-}
-
-inherit_fields!(Settings {
-    limits,
-    dry_run,
-    log_level,
-    status,
-});
+type Settings = limits::Settings<Limit>;
 
 /// One `limit_conn`.
 #[derive(Clone, Debug)]
@@ -63,16 +37,14 @@ struct AllZones {
 
 inherit_fields!(AllZones { zones });
 
-const DIRECTIVES: &[Directive<Settings>] = &[
+const DIRECTIVES: &[Directive<Settings>] = &limits::rows(
     custom("limit_conn", Contexts::ALL, Arity::TWO, read_limit),
-    flag("limit_conn_dry_run", Contexts::ALL, |s| &mut s.dry_run),
-    keyword("limit_conn_log_level", Contexts::ALL, LEVEL_WORDS, |s| {
-        &mut s.log_level
-    }),
-    number("limit_conn_status", Contexts::ALL, 400, 599, |s| {
-        &mut s.status
-    }),
-];
+    [
+        "limit_conn_dry_run",
+        "limit_conn_log_level",
+        "limit_conn_status",
+    ],
+);
 
 const ZONE_DIRECTIVES: &[Directive<AllZones>] = &[custom(
     "limit_conn_zone",
@@ -90,9 +62,7 @@ pub(crate) static MODULE: Module = Module {
     settings: &[&SETTINGS, &ZONES],
     handlers: &[Handler::now(Phase::PreAccess, is_enabled, run)],
     variables: &[Variable::new("limit_conn_status", |request, out| {
-        let text = request.shared::<Counted>().status.get().text();
-        out.extend_from_slice(text.as_bytes());
-        !text.is_empty()
+        request.shared::<Counted>().outcome.get().write(out)
     })],
     finish: Some(|finishing| limits::check_made::<Zone>(finishing.loading)),
     start_worker: Some(start_worker),
@@ -102,29 +72,8 @@ pub(crate) static MODULE: Module = Module {
 /// What a request holds; it is counted once, whatever is asked for its sake.
 #[derive(Default)]
 struct Counted {
-    status: Cell<Status>,
+    outcome: Cell<Outcome>,
     places: RefCell<Vec<Place>>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-enum Status {
-    #[default]
-    Unlimited,
-    Passed,
-    Rejected,
-    RejectedDryRun,
-}
-
-impl Status {
-    /// `$limit_conn_status`
-    fn text(self) -> &'static str {
-        match self {
-            Self::Unlimited => "",
-            Self::Passed => "PASSED",
-            Self::Rejected => "REJECTED",
-            Self::RejectedDryRun => "REJECTED_DRY_RUN",
-        }
-    }
 }
 
 /// Longest key in bytes, as nginx has it.
@@ -143,7 +92,7 @@ fn start_worker(server: &Rc<HttpWorker>) {
 
 fn run(request: &mut Request) -> Result<Flow, Error> {
     let counted = request.shared::<Counted>();
-    if counted.status.get() != Status::Unlimited {
+    if counted.outcome.get() != Outcome::Unlimited {
         return Ok(Flow::Decline);
     }
     let location = Rc::clone(&request.location);
@@ -157,7 +106,7 @@ fn run(request: &mut Request) -> Result<Flow, Error> {
             Ok(place) => counted.places.borrow_mut().push(place),
             Err(why) => return Ok(reject(request, settings, limit, why)),
         }
-        counted.status.set(Status::Passed);
+        counted.outcome.set(Outcome::Passed);
     }
     Ok(Flow::Decline)
 }
@@ -169,16 +118,16 @@ fn reject(request: &Request, settings: &Settings, limit: &Limit, why: NotCounted
         let dry = if is_dry { ", dry run," } else { "" };
         let zone = &limit.zone.name;
         let message = format!("limiting connections{dry} by zone \"{zone}\"");
-        request.log(limits::level(*settings.log_level), &message);
+        settings.log(request, &message);
     }
     let counted = request.shared::<Counted>();
     counted.places.take();
     if is_dry {
-        counted.status.set(Status::RejectedDryRun);
+        counted.outcome.set(Outcome::RejectedDryRun);
         return Flow::Decline;
     }
-    counted.status.set(Status::Rejected);
-    Flow::Status(u16::try_from(*settings.status).unwrap_or(503))
+    counted.outcome.set(Outcome::Rejected);
+    settings.rejection()
 }
 
 /// `limit_conn_zone key zone=name:size`
@@ -187,11 +136,7 @@ fn read_zone(zones: &mut AllZones, line: &mut Line<'_>) -> Result<(), Refused> {
     if !word.starts_with(b"zone=") {
         return Err(line.invalid_parameter(1));
     }
-    let declared = Declared::read(word)?;
-    if declared.name.is_empty() {
-        let message = "\"limit_conn_zone\" must have \"zone\" parameter";
-        return Err(Refused::new(message));
-    }
+    let declared = Declared::read(line.name(), word)?;
     let zone = declared.make(line, ("limit_conn", "limit_conn_zone"), |keys| Zone {
         keys,
     })?;
@@ -202,10 +147,6 @@ fn read_zone(zones: &mut AllZones, line: &mut Line<'_>) -> Result<(), Refused> {
 /// `limit_conn zone number`
 fn read_limit(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused> {
     let zone = limits::named::<Zone>(line.loading, line.arg(0));
-    let mut limits = settings.limits.to_vec();
-    if limits.iter().any(|limit| Rc::ptr_eq(&limit.zone, &zone)) {
-        return Err(Refused::duplicate());
-    }
     let most = units::parse_decimal(line.arg(1)).unwrap_or(0);
     if most == 0 {
         let shown = lossy(line.arg(1));
@@ -216,9 +157,8 @@ fn read_limit(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refuse
     if most > u64::from(u16::MAX) {
         return Err(Refused::new("connection limit must be less 65536"));
     }
-    limits.push(Limit { zone, most });
-    settings.limits.set(Rc::new(limits));
-    Ok(())
+    let limit = Limit { zone, most };
+    settings.add(limit.clone(), |known| Rc::ptr_eq(&known.zone, &limit.zone))
 }
 
 #[cfg(test)]

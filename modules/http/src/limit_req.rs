@@ -8,63 +8,35 @@
 mod bucket;
 mod zone;
 
-use crate::limits::{self, Declared, ERROR, LEVEL_WORDS};
+use crate::limits::{self, Declared, Outcome};
 use base::units;
 use bucket::REQUEST;
-use engine::directive::{custom, flag, keyword, lossy, number};
-use engine::{
-    Arity, Contexts, Directive, Line, Refused, Setting, SettingsTable, Slot, inherit_fields,
-};
+use engine::directive::{custom, joined, lossy};
+use engine::{Arity, Contexts, Directive, Line, Refused, SettingsTable, Slot};
 use http::{Error, Flow, Handler, Module, Phase, Request, Variable};
 use runtime::log::Level;
 use std::cell::Cell;
 use std::rc::Rc;
 use zone::{Limit, Verdict, Zone};
 
-/// The limits of a location.
-#[derive(Clone)]
-struct Settings {
-    limits: Setting<Rc<Vec<Limit>>>,
-    dry_run: Setting<bool>,
-    /// Index in [`LEVEL_WORDS`] for rejections; delays are logged one level below.
-    log_level: Setting<usize>,
-    status: Setting<u64>,
-}
+type Settings = limits::Settings<Limit>;
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            limits: Setting::default(),
-            dry_run: Setting::new(false),
-            log_level: Setting::new(ERROR),
-            status: Setting::new(503),
-        }
-    }
-}
-
-inherit_fields!(Settings {
-    limits,
-    dry_run,
-    log_level,
-    status,
-});
-
-const DIRECTIVES: &[Directive<Settings>] = &[
-    custom("limit_req", Contexts::ALL, Arity::between(1, 3), read_limit),
-    flag("limit_req_dry_run", Contexts::ALL, |s| &mut s.dry_run),
-    keyword("limit_req_log_level", Contexts::ALL, LEVEL_WORDS, |s| {
-        &mut s.log_level
-    }),
-    number("limit_req_status", Contexts::ALL, 400, 599, |s| {
-        &mut s.status
-    }),
-    custom(
+const DIRECTIVES: &[Directive<Settings>] = &joined::<Settings, 4, 1, 5>(
+    limits::rows(
+        custom("limit_req", Contexts::ALL, Arity::between(1, 3), read_limit),
+        [
+            "limit_req_dry_run",
+            "limit_req_log_level",
+            "limit_req_status",
+        ],
+    ),
+    [custom(
         "limit_req_zone",
         Contexts::HTTP,
         Arity::exactly(3),
         |_, line| read_zone(line),
-    ),
-];
+    )],
+);
 
 static SETTINGS: Slot<Settings> = Slot::location(DIRECTIVES);
 
@@ -76,9 +48,7 @@ pub(crate) static MODULE: Module = Module {
         Box::pin(run(request))
     })],
     variables: &[Variable::new("limit_req_status", |request, out| {
-        let text = request.shared::<Done>().status.get().text();
-        out.extend_from_slice(text.as_bytes());
-        !text.is_empty()
+        request.shared::<Done>().outcome.get().write(out)
     })],
     finish: Some(|finishing| limits::check_made::<Zone>(finishing.loading)),
     ..Module::EMPTY
@@ -87,32 +57,7 @@ pub(crate) static MODULE: Module = Module {
 /// What was done about a request; it is limited once, whatever is asked for its sake.
 #[derive(Default)]
 struct Done {
-    status: Cell<Status>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-enum Status {
-    #[default]
-    Unlimited,
-    Passed,
-    Delayed,
-    Rejected,
-    DelayedDryRun,
-    RejectedDryRun,
-}
-
-impl Status {
-    /// `$limit_req_status`
-    fn text(self) -> &'static str {
-        match self {
-            Self::Unlimited => "",
-            Self::Passed => "PASSED",
-            Self::Delayed => "DELAYED",
-            Self::Rejected => "REJECTED",
-            Self::DelayedDryRun => "DELAYED_DRY_RUN",
-            Self::RejectedDryRun => "REJECTED_DRY_RUN",
-        }
-    }
+    outcome: Cell<Outcome>,
 }
 
 fn is_enabled(settings: &SettingsTable) -> bool {
@@ -121,7 +66,7 @@ fn is_enabled(settings: &SettingsTable) -> bool {
 
 async fn run(request: &mut Request) -> Result<Flow, Error> {
     let done = request.shared::<Done>();
-    if done.status.get() != Status::Unlimited {
+    if done.outcome.get() != Outcome::Unlimited {
         return Ok(Flow::Decline);
     }
     let location = Rc::clone(&request.location);
@@ -130,20 +75,17 @@ async fn run(request: &mut Request) -> Result<Flow, Error> {
     let verdict = zone::judge(request, &settings.limits, now);
     log(request, settings, &verdict);
     let is_dry = *settings.dry_run;
-    done.status.set(match verdict {
-        Verdict::Unlimited => Status::Unlimited,
-        Verdict::Passed => Status::Passed,
-        Verdict::Delayed { .. } if is_dry => Status::DelayedDryRun,
-        Verdict::Delayed { .. } => Status::Delayed,
-        Verdict::Rejected { .. } | Verdict::NoRoom(_) if is_dry => Status::RejectedDryRun,
-        Verdict::Rejected { .. } | Verdict::NoRoom(_) => Status::Rejected,
+    done.outcome.set(match verdict {
+        Verdict::Unlimited => Outcome::Unlimited,
+        Verdict::Passed => Outcome::Passed,
+        Verdict::Delayed { .. } if is_dry => Outcome::DelayedDryRun,
+        Verdict::Delayed { .. } => Outcome::Delayed,
+        Verdict::Rejected { .. } | Verdict::NoRoom(_) if is_dry => Outcome::RejectedDryRun,
+        Verdict::Rejected { .. } | Verdict::NoRoom(_) => Outcome::Rejected,
     });
     match verdict {
         Verdict::Delayed { millis, .. } if !is_dry => wait(request, millis).await,
-        Verdict::Rejected { .. } | Verdict::NoRoom(_) if !is_dry => {
-            let status = u16::try_from(*settings.status).unwrap_or(503);
-            Ok(Flow::Status(status))
-        }
+        Verdict::Rejected { .. } | Verdict::NoRoom(_) if !is_dry => Ok(settings.rejection()),
         _ => Ok(Flow::Decline),
     }
 }
@@ -175,13 +117,12 @@ fn log(request: &Request, settings: &Settings, verdict: &Verdict<'_>) {
         Verdict::Rejected { excess, limit } => {
             let (excess, zone) = (thousandths(*excess), &limit.zone.name);
             let message = format!("limiting requests{dry}, excess: {excess} by zone \"{zone}\"");
-            request.log(limits::level(*settings.log_level), &message);
+            settings.log(request, &message);
         }
         Verdict::Delayed { excess, limit, .. } => {
             let (excess, zone) = (thousandths(*excess), &limit.zone.name);
             let message = format!("delaying request{dry}, excess: {excess}, by zone \"{zone}\"");
-            let level = limits::level(settings.log_level.saturating_sub(1));
-            request.log(level, &message);
+            settings.log_below(request, 1, &message);
         }
         Verdict::NoRoom(limit) => {
             let zone = &limit.zone.name;
@@ -198,7 +139,7 @@ fn read_zone(line: &mut Line<'_>) -> Result<(), Refused> {
     for index in 1..line.args().len() {
         let word = line.arg(index);
         if word.starts_with(b"zone=") {
-            declared = Some(Declared::read(word)?);
+            declared = Some(Declared::read(line.name(), word)?);
         } else if let Some(text) = word.strip_prefix(b"rate=") {
             let invalid = || Refused::new(format!("invalid rate \"{}\"", lossy(word)));
             rate = parse_rate(text).ok_or_else(invalid)?;
@@ -206,9 +147,7 @@ fn read_zone(line: &mut Line<'_>) -> Result<(), Refused> {
             return Err(line.invalid_parameter(index));
         }
     }
-    let Some(declared) = declared.filter(|zone| !zone.name.is_empty()) else {
-        return Err(without_zone("limit_req_zone"));
-    };
+    let declared = declared.ok_or_else(|| limits::without_zone(line.name()))?;
     declared.make(line, ("limit_req", "limit_req"), |keys| Zone { keys, rate })?;
     Ok(())
 }
@@ -222,10 +161,6 @@ fn parse_rate(text: &[u8]) -> Option<u64> {
     };
     let number = units::parse_decimal(number).ok()?;
     (number > 0).then(|| number.saturating_mul(REQUEST) / seconds)
-}
-
-fn without_zone(directive: &str) -> Refused {
-    Refused::new(format!("\"{directive}\" must have \"zone\" parameter"))
 }
 
 /// `limit_req zone=name [burst=number] [nodelay | delay=number]`
@@ -247,14 +182,9 @@ fn read_limit(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refuse
             return Err(line.invalid_parameter(index));
         }
     }
-    let zone = zone.ok_or_else(|| without_zone("limit_req"))?;
-    let mut limits = settings.limits.to_vec();
-    if limits.iter().any(|limit| Rc::ptr_eq(&limit.zone, &zone)) {
-        return Err(Refused::duplicate());
-    }
-    limits.push(Limit { zone, burst, delay });
-    settings.limits.set(Rc::new(limits));
-    Ok(())
+    let zone = zone.ok_or_else(|| limits::without_zone(line.name()))?;
+    let limit = Limit { zone, burst, delay };
+    settings.add(limit.clone(), |known| Rc::ptr_eq(&known.zone, &limit.zone))
 }
 
 /// A number of requests, in thousandths.

@@ -148,7 +148,7 @@ mod tests {
 
     fn zone() -> Rc<Named<Zone>> {
         line("limit_conn_zone $uri", |line| {
-            let declared = Declared::read(b"zone=a:32k").unwrap();
+            let declared = Declared::read("limit_conn_zone", b"zone=a:32k").unwrap();
             declared
                 .make(line, ("limit_conn", "limit_conn_zone"), |keys| Zone {
                     keys,

@@ -169,7 +169,7 @@ mod tests {
     fn limit(name: &str, (rate, burst, delay): (u64, u64, u64)) -> Limit {
         let zone = line("limit_req_zone $uri", |line| {
             let word = format!("zone={name}:32k");
-            let declared = Declared::read(word.as_bytes()).unwrap();
+            let declared = Declared::read("limit_req_zone", word.as_bytes()).unwrap();
             declared
                 .make(line, ("limit_req", "limit_req"), |keys| Zone { keys, rate })
                 .unwrap()

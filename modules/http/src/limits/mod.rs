@@ -1,5 +1,9 @@
 //! What `limit_req`, `limit_conn` and `keyval` have in common: zones by name, in memory that all
-//! workers share and that a reload takes over; and how loudly a limit is logged.
+//! workers share and that a reload takes over; and what becomes of a request that is too much.
+
+mod settings;
+
+pub(crate) use settings::{Outcome, Settings, rows};
 
 use base::{bytes, units};
 use engine::directive::lossy;
@@ -11,17 +15,6 @@ use shm::{SMALLEST_ZONE, SharedMap};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-
-/// The words of `limit_req_log_level` and `limit_conn_log_level`.
-pub(crate) const LEVEL_WORDS: &[&str] = &["info", "notice", "warn", "error"];
-/// The index of "error" in [`LEVEL_WORDS`].
-pub(crate) const ERROR: usize = 3;
-
-/// The level of a word.
-pub(crate) fn level(index: usize) -> Level {
-    const LEVELS: [Level; 4] = [Level::Info, Level::Notice, Level::Warn, Level::Error];
-    LEVELS.get(index).copied().unwrap_or(Level::Error)
-}
 
 /// A zone as limits name it, perhaps before the directive that makes it.
 #[derive(Debug)]
@@ -110,6 +103,11 @@ impl Keys {
     }
 }
 
+/// Refuses a directive that names no zone.
+pub(crate) fn without_zone(directive: &str) -> Refused {
+    Refused::new(format!("\"{directive}\" must have \"zone\" parameter"))
+}
+
 /// What a directive that makes a zone says about it.
 pub(crate) struct Declared {
     pub(crate) name: Vec<u8>,
@@ -118,8 +116,8 @@ pub(crate) struct Declared {
 }
 
 impl Declared {
-    /// Reads `zone=name:size`.
-    pub(crate) fn read(word: &[u8]) -> Result<Self, Refused> {
+    /// Reads `zone=name:size`, which `directive` has.
+    pub(crate) fn read(directive: &str, word: &[u8]) -> Result<Self, Refused> {
         let shown = lossy(word);
         let invalid = || Refused::new(format!("invalid zone size \"{shown}\""));
         let value = word.strip_prefix(b"zone=").unwrap_or_default();
@@ -127,6 +125,9 @@ impl Declared {
         let size = units::parse_size(size).map_err(|_| invalid())?;
         if size < SMALLEST_ZONE as u64 {
             return Err(Refused::new(format!("zone \"{shown}\" is too small")));
+        }
+        if name.is_empty() {
+            return Err(without_zone(directive));
         }
         let name = name.to_vec();
         Ok(Self { name, size })
