@@ -1,6 +1,6 @@
 //! `limit_conn`.
 
-use harness::{Client, Server, Signal, clock, process};
+use harness::{Client, Differential, Exchange, Server, Signal, clock, process};
 use std::time::Duration;
 
 const LIMITED: &str = r#"
@@ -76,4 +76,50 @@ fn a_killed_worker_gives_its_places_back() {
         matches!(client.converse(request).as_deref(), Ok([response, ..]) if response.status == 200)
     };
     assert!(clock::becomes_true(Duration::from_secs(10), is_free));
+}
+
+/// Requests that the server makes of itself while it counts the first, so that there are two.
+#[test]
+fn a_second_request_is_refused_as_by_nginx() {
+    let inside = r#"
+        limit_conn_status 429;
+        add_header X-Status $limit_conn_status always;
+        location /inner { limit_conn keys 1; alias html/a; }
+        location /outer { limit_conn keys 1; proxy_pass http://127.0.0.1:{port}/inner$is_args$args; }
+        location /wide { limit_conn keys 2; proxy_pass http://127.0.0.1:{port}/wider$is_args$args; }
+        location /wider { limit_conn keys 2; alias html/a; }
+        location /dry { limit_conn keys 1; proxy_pass http://127.0.0.1:{port}/drier$is_args$args; }
+        location /drier { limit_conn keys 1; limit_conn_dry_run on; alias html/a; }
+        location /several { limit_conn keys 9; limit_conn others 1; proxy_pass http://127.0.0.1:{port}/others$is_args$args; }
+        location /others { limit_conn keys 9; limit_conn others 1; limit_conn_status 503; alias html/a; }
+        location /paged { limit_conn keys 1; proxy_pass http://127.0.0.1:{port}/page$is_args$args; }
+        location /page { limit_conn keys 1; error_page 429 =200 /busy; alias html/a; }
+        location /busy { limit_conn keys 1; return 200 "busy $limit_conn_status"; }
+        location /counted { limit_conn keys 1; error_page 404 = /inner; alias html/none; }
+    "#;
+    let server = Server::new(&format!(
+        "limit_conn_zone $arg_key zone=keys:1m;
+         limit_conn_zone $server_port$arg_other zone=others:1m;
+         server {{ listen 127.0.0.1:{{port}}; {inside} }}"
+    ))
+    .with_file("html/a", "a")
+    .allow_log("limiting connections");
+    let long = "x".repeat(300);
+    let paths = [
+        "/inner?key=x",
+        "/outer?key=x",
+        "/outer?key=x",
+        "/outer",
+        "/wide?key=x",
+        "/dry?key=x",
+        "/several?key=x",
+        "/several",
+        "/paged?key=x",
+        "/counted?key=x",
+        "/inner?key=x",
+    ];
+    Differential::new(server)
+        .with_exchanges(paths.map(|path| Exchange::get(path, "")))
+        .with_exchanges([Exchange::get(&format!("/outer?key={long}"), "")])
+        .run();
 }

@@ -1,6 +1,6 @@
 //! `random_index`: any file of a folder stands for it.
 
-use harness::Server;
+use harness::{Differential, Exchange, Server};
 use std::collections::BTreeSet;
 
 #[test]
@@ -41,4 +41,48 @@ fn folders_without_files_are_left_to_others() {
     assert_eq!(server.get("/empty/").status, 403);
     assert_eq!(server.get("/missing/").status, 404);
     assert_eq!(server.get("/empty/folder/file/").status, 404);
+}
+
+/// Where there is nothing to choose, so that the answer is always the same.
+#[test]
+fn the_only_file_is_served_as_by_nginx() {
+    let server = Server::of_one(
+        "add_header X-URI $uri always;
+         location / {
+             random_index on;
+             location /listed/ { autoindex on; }
+             location /off/ { random_index off; index a.txt; }
+             location /indexed/ { index a.txt; }
+         }",
+    )
+    .with_file("html/one/a.txt", "0123456789")
+    .with_file("html/one/.hidden", "no")
+    .with_file("html/one/folder/file", "no")
+    .with_file("html/percent/a%20b?c.html", "page")
+    .with_file("html/listed/.hidden", "no")
+    .with_file("html/off/a.txt", "a")
+    .with_file("html/indexed/b.txt", "b")
+    .with_file("html/folders/folder/file", "no");
+    let paths = [
+        "/one/",
+        "/one/?x=y",
+        "/one",
+        "/one/a.txt",
+        "/one/a.txt/",
+        "/percent/",
+        "/listed/",
+        "/off/",
+        "/indexed/",
+        "/folders/",
+        "/missing/",
+    ];
+    Differential::new(server)
+        .with_exchanges(paths.map(|path| Exchange::get(path, "")))
+        .with_exchanges([
+            Exchange::new("HEAD /one/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+            Exchange::new("POST /one/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"),
+            Exchange::new("DELETE /one/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+            Exchange::get("/one/", "Range: bytes=2-3\r\n"),
+        ])
+        .run();
 }

@@ -1,6 +1,6 @@
 //! `stub_status` and our own `status_page`.
 
-use harness::{Server, skip};
+use harness::{Differential, Exchange, Server, skip};
 
 /// Whether nginx runs in our place, to check the tests themselves.
 fn is_nginx() -> bool {
@@ -74,11 +74,22 @@ fn variables_say_the_same() {
 }
 
 #[test]
-fn other_methods_are_refused() {
-    let server = Server::of_one("location / { stub_status; }").start();
-    let answer = server
-        .request("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx");
-    assert_eq!(answer.status, 405);
+fn the_page_is_nginxs() {
+    let server = Server::of_one(
+        "location / { stub_status; }
+         location /old { stub_status on; }
+         location /variables { return 200 \"$connections_active $connections_reading $connections_writing $connections_waiting\"; }",
+    );
+    let paths = ["/", "/?x", "/old", "/variables", "/any/thing"];
+    Differential::new(server)
+        .with_exchanges(paths.map(|path| Exchange::get(path, "")))
+        .with_exchanges([
+            Exchange::new("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"),
+            Exchange::get("/", "Range: bytes=0-1\r\nIf-None-Match: *\r\n"),
+            Exchange::new("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"),
+            Exchange::new("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"),
+        ])
+        .run();
 }
 
 #[test]
