@@ -142,7 +142,7 @@ fn body<C: Codec>(
         ));
     }
     let limits = read_ahead::Limits::of(&call.settings);
-    let ahead = ReadAhead::start(relay, &connection.http, limits, finishes);
+    let ahead = ReadAhead::new(relay, &connection.http, limits, finishes);
     Ok(Body::from_source(
         Watched::new(ahead, connection, watches).passing_trailers(trailers),
     ))

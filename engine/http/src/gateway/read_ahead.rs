@@ -1,5 +1,8 @@
 //! Reading a response as fast as the peer sends it, whatever the client does: into memory,
 //! then into a temporary file, then no further.
+//!
+//! As long as the client keeps up it is served straight from the peer, by its own task. Another
+//! task reads ahead while the client makes it wait.
 
 use super::Codec;
 use super::relay::Relay;
@@ -15,7 +18,7 @@ use std::future::poll_fn;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 /// How far ahead.
 pub(super) struct Limits {
@@ -38,72 +41,117 @@ impl Limits {
 }
 
 /// The client's end of the queue.
-pub(super) struct ReadAhead {
-    shared: Rc<RefCell<Shared>>,
+pub(super) struct ReadAhead<C: Codec> {
+    shared: Rc<RefCell<Shared<C>>>,
 }
 
-#[derive(Default)]
-struct Shared {
+struct Shared<C> {
+    /// `None` once the response ended or failed.
+    relay: Option<Relay<C>>,
     queue: VecDeque<Chunk>,
     /// Bytes of the queue that are in memory.
     in_memory: u64,
+    file: Option<Arc<OwnedFd>>,
+    /// Bytes in the file.
+    written: u64,
+    limits: Limits,
+    http: Rc<HttpWorker>,
     /// How it ended.
     end: Option<Result<(), Error>>,
     trailers: Vec<(Bytes, Bytes)>,
-    consumer: Option<Waker>,
+    /// Whether there is a task that reads ahead.
+    has_producer: bool,
     producer: Option<Waker>,
+    /// Whether the client's task waits for the peer itself.
+    is_waiting: bool,
+    consumer: Option<Waker>,
     /// Nobody takes chunks any more.
     is_closed: bool,
+    /// Whether the response is read to its end even so.
+    finishes: bool,
 }
 
-impl ReadAhead {
-    /// Starts reading. `finishes` says whether the response is read to its end even when
+impl<C: Codec> ReadAhead<C> {
+    /// The body that `relay` reads. `finishes` says whether it is read to its end even when
     /// nobody wants it any more.
-    pub(super) fn start<C: Codec>(
+    pub(super) fn new(
         relay: Relay<C>,
         http: &Rc<HttpWorker>,
         limits: Limits,
         finishes: bool,
     ) -> Self {
-        let shared = Rc::<RefCell<Shared>>::default();
-        let producer = Producer {
-            relay,
-            shared: Rc::clone(&shared),
-            http: Rc::clone(http),
-            limits,
+        let shared = Shared {
+            relay: Some(relay),
+            queue: VecDeque::new(),
+            in_memory: 0,
             file: None,
             written: 0,
+            limits,
+            http: Rc::clone(http),
+            end: None,
+            trailers: Vec::new(),
+            has_producer: false,
+            producer: None,
+            is_waiting: false,
+            consumer: None,
+            is_closed: false,
             finishes,
         };
-        http.worker.spawn(producer.run());
-        Self { shared }
+        Self {
+            shared: Rc::new(RefCell::new(shared)),
+        }
+    }
+
+    /// Has what follows read while the client's task is busy with what it was given.
+    fn read_on(&self) {
+        let mut shared = self.shared.borrow_mut();
+        if shared.relay.is_none() && !shared.is_closed {
+            return;
+        }
+        if std::mem::replace(&mut shared.has_producer, true) {
+            let producer = shared.producer.take();
+            drop(shared);
+            if let Some(producer) = producer {
+                producer.wake();
+            }
+            return;
+        }
+        let http = Rc::clone(&shared.http);
+        drop(shared);
+        http.worker.spawn(produce(Rc::clone(&self.shared)));
     }
 }
 
-impl Source for ReadAhead {
+impl<C: Codec> Source for ReadAhead<C> {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>, Error>> {
         let mut shared = self.shared.borrow_mut();
         if let Some(chunk) = shared.queue.pop_front() {
             if let Chunk::Bytes(bytes) = &chunk {
                 shared.in_memory -= bytes.len() as u64;
             }
-            let producer = shared.producer.take();
             drop(shared);
-            if let Some(producer) = producer {
-                producer.wake();
-            }
+            self.read_on();
             return Poll::Ready(Ok(Some(chunk)));
         }
-        match shared.end.take() {
-            Some(Ok(())) => {
-                shared.end = Some(Ok(()));
-                Poll::Ready(Ok(None))
-            }
-            Some(Err(error)) => Poll::Ready(Err(error)),
-            None => {
+        let polled = shared.poll_relay(cx);
+        shared.is_waiting = polled.is_pending();
+        match polled {
+            Poll::Pending => {
                 shared.consumer = Some(cx.waker().clone());
                 Poll::Pending
             }
+            Poll::Ready(Some(chunk)) => {
+                drop(shared);
+                self.read_on();
+                Poll::Ready(Ok(Some(chunk)))
+            }
+            Poll::Ready(None) => match shared.end.take() {
+                Some(Err(error)) => Poll::Ready(Err(error)),
+                _ => {
+                    shared.end = Some(Ok(()));
+                    Poll::Ready(Ok(None))
+                }
+            },
         }
     }
 
@@ -112,97 +160,101 @@ impl Source for ReadAhead {
     }
 }
 
-impl Drop for ReadAhead {
+impl<C: Codec> Drop for ReadAhead<C> {
     fn drop(&mut self) {
         let mut shared = self.shared.borrow_mut();
         shared.is_closed = true;
         shared.queue.clear();
         shared.in_memory = 0;
-        let producer = shared.producer.take();
-        drop(shared);
-        if let Some(producer) = producer {
-            producer.wake();
-        }
-    }
-}
-
-struct Producer<C> {
-    relay: Relay<C>,
-    shared: Rc<RefCell<Shared>>,
-    http: Rc<HttpWorker>,
-    limits: Limits,
-    file: Option<Arc<OwnedFd>>,
-    /// Bytes in the file.
-    written: u64,
-    finishes: bool,
-}
-
-impl<C: Codec> Producer<C> {
-    async fn run(mut self) {
-        let end = loop {
-            match poll_fn(|cx| self.poll_next(cx)).await {
-                Ok(Some(chunk)) => {
-                    if let Err(error) = self.add(chunk) {
-                        break Err(error);
-                    }
-                }
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(error),
-            }
+        let relay = match shared.finishes {
+            true => None,
+            false => shared.relay.take(),
         };
-        let mut shared = self.shared.borrow_mut();
-        shared.trailers = self.relay.take_trailers();
-        shared.end = Some(end);
-        let consumer = shared.consumer.take();
+        let is_over = shared.relay.is_none() && !shared.has_producer;
         drop(shared);
-        if let Some(consumer) = consumer {
-            consumer.wake();
+        drop(relay);
+        if !is_over {
+            self.read_on();
         }
     }
+}
 
-    /// The next chunk once there is room for it.
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>, Error>> {
-        let mut shared = self.shared.borrow_mut();
-        if shared.is_closed && !self.finishes {
-            return Poll::Ready(Ok(None));
-        }
-        let is_full = shared.in_memory >= self.limits.memory && self.written >= self.limits.file;
-        shared.producer = Some(cx.waker().clone());
-        drop(shared);
-        if is_full {
+/// Reads ahead until the response ends. Does not begin at once: the client's task has just got
+/// what it will try to send.
+async fn produce<C: Codec>(shared: Rc<RefCell<Shared<C>>>) {
+    let mut has_waited = false;
+    let ended = poll_fn(|cx| {
+        if !std::mem::replace(&mut has_waited, true) {
+            cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        self.relay.poll_chunk(cx)
+        shared.borrow_mut().poll_produce(cx)
+    });
+    ended.await;
+}
+
+impl<C: Codec> Shared<C> {
+    /// The next chunk from the peer; `None` when there is none any more, and `end` says why.
+    fn poll_relay(&mut self, cx: &mut Context<'_>) -> Poll<Option<Chunk>> {
+        let Some(relay) = &mut self.relay else {
+            return Poll::Ready(None);
+        };
+        let end = match ready!(relay.poll_chunk(cx)) {
+            Ok(Some(chunk)) => return Poll::Ready(Some(chunk)),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        self.trailers = relay.take_trailers();
+        self.finish(end);
+        Poll::Ready(None)
+    }
+
+    fn finish(&mut self, end: Result<(), Error>) {
+        self.relay = None;
+        self.end = Some(end);
+    }
+
+    /// Reads ahead while the client's task does not read itself; ready when there is no more.
+    fn poll_produce(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.relay.is_none() {
+                return Poll::Ready(());
+            }
+            self.producer = Some(cx.waker().clone());
+            let is_full = self.in_memory >= self.limits.memory && self.written >= self.limits.file;
+            if !self.is_closed && (self.is_waiting || is_full) {
+                return Poll::Pending;
+            }
+            match ready!(self.poll_relay(cx)) {
+                Some(_) if self.is_closed => continue,
+                Some(chunk) => {
+                    if let Err(error) = self.add(chunk) {
+                        self.finish(Err(error));
+                    }
+                }
+                None => {}
+            }
+            if let Some(consumer) = self.consumer.take() {
+                consumer.wake();
+            }
+        }
     }
 
     fn add(&mut self, chunk: Chunk) -> Result<(), Error> {
-        let (in_memory, is_closed) = {
-            let shared = self.shared.borrow();
-            (shared.in_memory, shared.is_closed)
-        };
-        if is_closed {
-            return Ok(());
-        }
         let chunk = match chunk {
-            Chunk::Bytes(bytes) if in_memory >= self.limits.memory => self.spill(&bytes)?,
+            Chunk::Bytes(bytes) if self.in_memory >= self.limits.memory => self.spill(&bytes)?,
             other => other,
         };
-        let mut shared = self.shared.borrow_mut();
-        match (chunk, shared.queue.back_mut()) {
+        match (chunk, self.queue.back_mut()) {
             (Chunk::File(range), Some(Chunk::File(last))) if last.end == range.start => {
                 last.end = range.end;
             }
             (chunk, _) => {
                 if let Chunk::Bytes(bytes) = &chunk {
-                    shared.in_memory += bytes.len() as u64;
+                    self.in_memory += bytes.len() as u64;
                 }
-                shared.queue.push_back(chunk);
+                self.queue.push_back(chunk);
             }
-        }
-        let consumer = shared.consumer.take();
-        drop(shared);
-        if let Some(consumer) = consumer {
-            consumer.wake();
         }
         Ok(())
     }

@@ -24,6 +24,9 @@ use std::task::{Context, Poll};
 /// Most bytes read at once.
 const READ_MAX: usize = 64 << 10;
 
+/// How many times larger than what is in it a buffer may be that is passed on whole.
+const WASTE_MAX: usize = 4;
+
 /// Reads and unwraps a body. Dropped before its end, it closes the connection: what comes
 /// after it is nobody's.
 pub(super) struct Relay<C> {
@@ -136,16 +139,20 @@ impl<C: Codec> Relay<C> {
                     return Err(self.fail(&Failure::Invalid(text)));
                 }
             };
-            let is_all = decoded.data == Some(0..self.input.len());
+            // A buffer that is nearly empty is kept: in a queue it would be more than it counts.
+            let is_whole = self.at == 0
+                && decoded.data == Some(0..self.input.len())
+                && self.input.len() >= self.input.capacity() / WASTE_MAX;
             let chunk = match decoded.data {
-                Some(_) if is_all => Some(std::mem::take(&mut self.input)),
+                Some(_) if is_whole => Some(std::mem::take(&mut self.input)),
                 Some(data) => Some(input[data].to_vec()),
                 None => None,
             };
-            self.at += decoded.consumed;
-            if is_all {
-                self.at = 0;
-            }
+            self.at = if is_whole {
+                0
+            } else {
+                self.at + decoded.consumed
+            };
             if decoded.is_done {
                 self.end();
             }
@@ -184,20 +191,20 @@ impl<C: Codec> Relay<C> {
             let Some(peer) = &self.peer else {
                 return Poll::Ready(Ok(()));
             };
-            let filled = self.input.len();
-            self.input.resize(filled + self.read_size, 0);
-            let read = peer.stream.try_read(&mut self.input[filled..]);
-            let count = *read.as_ref().unwrap_or(&0);
-            self.input.truncate(filled + count);
+            let read = peer.stream.try_read_append(&mut self.input, self.read_size);
             match read {
                 Ok(0) => return Poll::Ready(self.closed()),
-                Ok(_) => {
+                Ok(count) => {
                     self.is_waiting = false;
                     add(&self.record.received, count);
                     add(&self.record.response_length, count);
                     return Poll::Ready(Ok(()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.input.is_empty() {
+                        // Who waits needs no buffer.
+                        self.input = Vec::new();
+                    }
                     if !std::mem::replace(&mut self.is_waiting, true) {
                         set_timeout(&peer.stream, self.timeout);
                     }
