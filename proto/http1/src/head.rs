@@ -65,6 +65,17 @@ pub struct Field {
     pub known: Known,
 }
 
+impl Field {
+    /// The line of which `name` and `value` are parts of `buf`.
+    pub(crate) fn of(name: Span, value: Span, buf: &[u8]) -> Self {
+        Self {
+            name,
+            value,
+            known: Known::from_name(name.of(buf)),
+        }
+    }
+}
+
 /// A request head. Reuse one: after [`Head::reset`] it keeps its memory.
 #[derive(Clone, Debug, Default)]
 pub struct Head {

@@ -1,7 +1,7 @@
 //! One header line as a resumable machine. Requests, responses and trailers share it.
 
 use crate::scan::{self, NAME, NameByte};
-use crate::{Detail, Field, Known, Refusal, Span};
+use crate::{Detail, Refusal, Span};
 
 /// What reading came to.
 #[derive(Clone, Copy, Debug)]
@@ -10,7 +10,8 @@ pub(crate) enum HeaderStep {
     Partial,
     /// A whole line.
     Line {
-        field: Field,
+        name: Span,
+        value: Span,
         /// Whether the name has bytes that no name should have.
         invalid: bool,
     },
@@ -42,6 +43,40 @@ pub(crate) struct HeaderLine {
     start: usize,
     name: Span,
     value: Span,
+}
+
+/// A line written as nearly all are: a plain name, a colon, one space, a value, CR LF.
+struct WholeLine {
+    name: Span,
+    value: Span,
+    /// Where the next line begins.
+    next: usize,
+}
+
+impl WholeLine {
+    /// Finds one at `pos`, in about a third of the machine's time; `None` for whatever needs a
+    /// closer look.
+    #[inline]
+    fn find(window: &[u8], pos: usize) -> Option<Self> {
+        let rest = window.get(pos..)?;
+        let is_special = |&byte: &u8| NAME[usize::from(byte)] != NameByte::Plain;
+        let name = rest.iter().position(is_special)?;
+        let value = rest.get(name..)?.strip_prefix(b": ")?;
+        let length = scan::line_control(value)?;
+        let (text, end) = value.split_at_checked(length)?;
+        if name == 0 || !end.starts_with(b"\r\n") {
+            return None;
+        }
+        if matches!(text, [] | [b' ', ..] | [.., b' ']) {
+            return None;
+        }
+        let start = pos + name + b": ".len();
+        Some(Self {
+            name: Span::new(pos, pos + name),
+            value: Span::new(start, start + length),
+            next: start + length + b"\r\n".len(),
+        })
+    }
 }
 
 impl HeaderLine {
@@ -76,6 +111,17 @@ impl HeaderLine {
     ) -> Result<HeaderStep, Refusal> {
         // The states follow each other, so a line that is all there takes one pass.
         if self.state == State::Start {
+            if let Some(line) = WholeLine::find(window, *pos) {
+                self.start = *pos;
+                self.invalid = false;
+                (self.name, self.value) = (line.name, line.value);
+                *pos = line.next;
+                return Ok(HeaderStep::Line {
+                    name: line.name,
+                    value: line.value,
+                    invalid: false,
+                });
+            }
             let Some(&byte) = window.get(*pos) else {
                 return Ok(HeaderStep::Partial);
             };
@@ -190,14 +236,9 @@ impl HeaderLine {
         }
         *pos += 1;
         self.state = State::Start;
-        let known = Known::from_name(self.name.of(window));
-        let field = Field {
+        Ok(HeaderStep::Line {
             name: self.name,
             value: self.value,
-            known,
-        };
-        Ok(HeaderStep::Line {
-            field,
             invalid: self.invalid,
         })
     }

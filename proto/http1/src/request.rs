@@ -2,7 +2,7 @@
 
 use crate::header_line::{HeaderLine, HeaderStep};
 use crate::request_line::RequestLine;
-use crate::{Detail, Head, Known, Limits, Refusal, Span, TargetForm, Version};
+use crate::{Detail, Field, Head, Known, Limits, Refusal, Span, TargetForm, Version};
 
 /// What a call of [`RequestParser::parse`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,7 +146,8 @@ impl RequestParser {
                 HeaderStep::Line { invalid: true, .. } if limits.ignore_invalid_headers => {
                     self.ignore(head);
                 }
-                HeaderStep::Line { field, .. } => {
+                HeaderStep::Line { name, value, .. } => {
+                    let field = Field::of(name, value, window);
                     if head.fields.len() >= limits.max_headers {
                         return Err(Refusal::new(494, "client sent too many header lines"));
                     }

@@ -6,7 +6,7 @@
 
 use crate::framing::content_length;
 use crate::header_line::{HeaderLine, HeaderStep};
-use crate::{Field, ResponseName, Span, Version};
+use crate::{ResponseName, Span, Version};
 
 /// A response head: spans into the buffer it was parsed from.
 #[derive(Clone, Debug, Default)]
@@ -169,21 +169,17 @@ impl ResponseParser {
             match step.map_err(|_| BadResponse::HeaderLine(self.bad_line(line_start)))? {
                 HeaderStep::Partial => return Ok(None),
                 HeaderStep::End => return Ok(Some(self.pos)),
-                HeaderStep::Line { field, .. } => head.fields.push(known(field, buf)),
+                HeaderStep::Line { name, value, .. } => head.fields.push(ResponseField {
+                    name,
+                    value,
+                    known: ResponseName::from_name(name.of(buf)),
+                }),
             }
         }
     }
 
     fn bad_line(&self, line_start: usize) -> Span {
         Span::new(self.header.line_start().unwrap_or(line_start), self.pos)
-    }
-}
-
-fn known(field: Field, buf: &[u8]) -> ResponseField {
-    ResponseField {
-        name: field.name,
-        value: field.value,
-        known: ResponseName::from_name(field.name.of(buf)),
     }
 }
 

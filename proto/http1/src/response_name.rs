@@ -108,6 +108,12 @@ const ORDER: [u8; NAMES.len()] = {
 };
 
 impl ResponseName {
+    /// A bit for each name, to tell sets of them.
+    #[must_use]
+    pub const fn bit(self) -> u64 {
+        1 << (self as u32)
+    }
+
     /// The name that `name` is, in whatever case it is written.
     #[must_use]
     pub fn from_name(name: &[u8]) -> Self {
@@ -122,9 +128,19 @@ impl ResponseName {
             .unwrap_or_default()
             .iter()
             .map(|at| &NAMES[usize::from(*at)])
-            .find(|(text, _)| name.eq_ignore_ascii_case(text.as_bytes()))
+            .find(|(text, _)| is_same(name, text.as_bytes()))
             .map_or(Self::Other, |(_, known)| *known)
     }
+}
+
+/// Whether `name` is `text`, which is as long, in whatever case. Most servers write names the
+/// usual way.
+#[inline]
+fn is_same(name: &[u8], text: &[u8]) -> bool {
+    let (Some(first), Some(other)) = (name.first(), text.first()) else {
+        return false;
+    };
+    (first ^ other) & !0x20 == 0 && (name == text || name.eq_ignore_ascii_case(text))
 }
 
 #[cfg(test)]

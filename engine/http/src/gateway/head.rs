@@ -68,17 +68,15 @@ pub(super) fn keep_charset(request: &mut Request, settings: &Settings, head: &Up
     }
 }
 
-/// Fields of which only the first counts.
-const SINGLE: [ResponseName; 8] = [
-    ResponseName::ContentType,
-    ResponseName::Date,
-    ResponseName::Server,
-    ResponseName::LastModified,
-    ResponseName::ETag,
-    ResponseName::Location,
-    ResponseName::Refresh,
-    ResponseName::Expires,
-];
+/// Bits of fields of which only the first counts.
+const SINGLE: u64 = ResponseName::ContentType.bit()
+    | ResponseName::Date.bit()
+    | ResponseName::Server.bit()
+    | ResponseName::LastModified.bit()
+    | ResponseName::ETag.bit()
+    | ResponseName::Location.bit()
+    | ResponseName::Refresh.bit()
+    | ResponseName::Expires.bit();
 
 /// Makes the head for the client.
 pub(super) fn response<C>(
@@ -93,27 +91,26 @@ pub(super) fn response<C>(
         content_length: head.length,
         is_final: true,
         // Without ours, where the configuration passes the peer's and it sent none.
-        date: passes(&call.settings, b"Date"),
-        server: passes(&call.settings, b"Server"),
+        date: passes(&call.settings, ResponseName::Date),
+        server: passes(&call.settings, ResponseName::Server),
         allows_ranges: *call.settings.force_ranges,
         ..ResponseHead::default()
     };
     out.fields.reserve(head.fields.len());
     let connection = listed_in_connection(head);
-    let mut seen = 0_u8;
+    let mut seen = 0;
     for field in &head.fields {
         let name = field.name.of(&head.bytes);
-        if let Some(index) = SINGLE.iter().position(|single| *single == field.known) {
-            if seen >> index & 1 == 1 {
-                warn_repeated(request, name, field.value.of(&head.bytes));
-                continue;
-            }
-            seen |= 1 << index;
+        let bit = field.known.bit();
+        if seen & bit & SINGLE != 0 {
+            warn_repeated(request, name, field.value.of(&head.bytes));
+            continue;
         }
+        seen |= bit;
         let is_listed = connection
             .as_ref()
             .is_some_and(|names| is_listed(names, name));
-        if call.settings.is_hidden(name) || is_listed {
+        if call.settings.is_hidden(field.known, name) || is_listed {
             continue;
         }
         take(request, call, head, field, &mut out);
@@ -131,8 +128,8 @@ pub(super) fn response<C>(
 }
 
 /// An empty field instead of ours, where the peer's would be passed.
-fn passes(settings: &Settings, name: &[u8]) -> Option<Bytes> {
-    (!settings.is_hidden(name)).then_some(Bytes::EMPTY)
+fn passes(settings: &Settings, name: ResponseName) -> Option<Bytes> {
+    (!settings.is_hidden(name, b"")).then_some(Bytes::EMPTY)
 }
 
 fn warn_repeated(request: &Request, name: &[u8], value: &[u8]) {
@@ -180,7 +177,7 @@ fn take<C>(
         ResponseName::Date => out.date = Some(value()),
         ResponseName::Server => out.server = Some(value()),
         ResponseName::ETag => out.etag = Some(value()),
-        ResponseName::LastModified => match exact_date(text) {
+        ResponseName::LastModified => match base::date::parse_fixed(text) {
             Some(time) => out.last_modified = Some(time),
             None => out.fields.push((head.share(field.name), value())),
         },
@@ -202,11 +199,6 @@ fn take<C>(
         }
         _ => out.fields.push((head.share(field.name), value())),
     }
-}
-
-/// A time, if it is written as we would write it.
-fn exact_date(text: &[u8]) -> Option<i64> {
-    base::date::parse_http(text).filter(|time| base::date::http(*time).as_bytes() == text)
 }
 
 /// Splits `type; charset=name`; other parameters stay with the type.

@@ -69,7 +69,7 @@ fn write_fields(interim: &Interim, bytes: &[u8], settings: &Settings, out: &mut 
                 | ResponseName::ContentLength
         );
         let is_safe = base::bytes::is_header_safe(name) && base::bytes::is_header_safe(value);
-        if is_of_this_hop || !is_safe || settings.is_hidden(name) {
+        if is_of_this_hop || !is_safe || settings.is_hidden(field.known, name) {
             continue;
         }
         for part in [name, b": ", value, b"\r\n"] {

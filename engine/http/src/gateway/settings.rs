@@ -10,6 +10,7 @@ use crate::core::receive::{TempPath, read_temp_path};
 use engine::address::Address;
 use engine::directive::{lossy, set_once, unset};
 use engine::{Conditions, Line, Refused, Setting, Template, inherit_fields};
+use http1::ResponseName;
 use runtime::ConnectOptions;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -129,8 +130,8 @@ pub struct Settings {
     pub hide: Setting<Vec<Vec<u8>>>,
     /// Fields passed though they are usually kept from clients.
     pub pass: Setting<Vec<Vec<u8>>>,
-    /// Fields kept from clients in the end, in lower case; filled in when all is read.
-    pub hidden: Vec<Vec<u8>>,
+    /// Fields kept from clients in the end; filled in when all is read.
+    pub hidden: Hidden,
     /// Bits of [`ignore`].
     pub ignore_headers: Setting<u32>,
     /// Whether the client's fields are passed.
@@ -165,6 +166,15 @@ pub struct Settings {
     pub request_dynamic: Setting<bool>,
     /// Index in [`PROXY_PROTOCOL`].
     pub proxy_protocol: Setting<usize>,
+}
+
+/// Names of fields.
+#[derive(Clone, Debug, Default)]
+pub struct Hidden {
+    /// Bits of [`ResponseName`].
+    known: u64,
+    /// What has no bit.
+    others: Vec<Vec<u8>>,
 }
 
 /// The words of `proxy_protocol`.
@@ -209,11 +219,17 @@ impl Settings {
     pub fn settle_hidden(&mut self, usual: &[&str]) {
         let passes = |name: &[u8]| self.pass.iter().any(|p| p.eq_ignore_ascii_case(name));
         let usual = usual.iter().map(|name| name.as_bytes());
-        self.hidden = usual
+        let mut hidden = Hidden::default();
+        for name in usual
             .filter(|name| !passes(name))
             .chain(self.hide.iter().map(Vec::as_slice))
-            .map(<[u8]>::to_ascii_lowercase)
-            .collect();
+        {
+            match ResponseName::from_name(name) {
+                ResponseName::Other => hidden.others.push(name.to_vec()),
+                known => hidden.known |= known.bit(),
+            }
+        }
+        self.hidden = hidden;
     }
 
     /// Whether the sizes of buffers fit each other; `prefix` is that of the directives' names.
@@ -260,11 +276,13 @@ impl Settings {
         fault.map_or(Ok(()), Err)
     }
 
-    /// Whether the field `name` is kept from clients.
-    pub fn is_hidden(&self, name: &[u8]) -> bool {
-        self.hidden
-            .iter()
-            .any(|hidden| hidden.len() == name.len() && name.eq_ignore_ascii_case(hidden))
+    /// Whether the field `name`, which is `known`, is kept from clients.
+    pub fn is_hidden(&self, known: ResponseName, name: &[u8]) -> bool {
+        if known != ResponseName::Other {
+            return self.hidden.known & known.bit() != 0;
+        }
+        let mut others = self.hidden.others.iter();
+        others.any(|hidden| hidden.len() == name.len() && name.eq_ignore_ascii_case(hidden))
     }
 }
 
@@ -299,7 +317,7 @@ impl Default for Settings {
             next_upstream_timeout: Setting::new(0),
             hide: Setting::new(Vec::new()),
             pass: Setting::new(Vec::new()),
-            hidden: Vec::new(),
+            hidden: Hidden::default(),
             ignore_headers: Setting::new(0),
             pass_request_headers: Setting::new(true),
             pass_request_body: Setting::new(true),

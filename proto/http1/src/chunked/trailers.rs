@@ -75,7 +75,12 @@ impl Trailers {
             match step {
                 HeaderStep::Partial => return Some(false),
                 HeaderStep::End => return ended.ends_with(b"\r\n").then_some(true),
-                HeaderStep::Line { field, invalid } => {
+                HeaderStep::Line {
+                    name,
+                    value,
+                    invalid,
+                } => {
+                    let field = Field::of(name, value, &self.bytes);
                     // Neither a bare LF nor a second CR.
                     if !is_line_end(ended.get(field.value.end()..)?) {
                         return None;
