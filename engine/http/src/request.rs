@@ -353,6 +353,10 @@ impl Request {
         self.uri.shrink_to_fit();
         self.args.shrink_to_fit();
         self.host.shrink_to_fit();
+        if let Some(head) = &mut self.sent.head {
+            head.fields.shrink_to_fit();
+        }
+        crate::gateway::record::shrink(self);
     }
 
     /// User, not empty, and password of the `Authorization: Basic` field (RFC 7617); of

@@ -118,6 +118,16 @@ pub(crate) fn keep(request: &Request, copy: &mut Request) {
     }
 }
 
+/// Gives back memory that was made for more than there is.
+pub(crate) fn shrink(request: &mut Request) {
+    if let Some(records) = RECORDS.get_mut(request) {
+        records.attempts.shrink_to_fit();
+        if let Some(head) = &mut records.head {
+            head.fields.shrink_to_fit();
+        }
+    }
+}
+
 /// The charset that a peer asks for in `X-Accel-Charset`.
 pub fn charset_asked_for(request: &Request) -> Option<&Bytes> {
     RECORDS.get(request)?.charset.as_ref()
