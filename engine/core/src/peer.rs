@@ -153,6 +153,8 @@ pub struct Attempt {
     pub hash: Option<u32>,
     /// How many times a hashing balancer chose.
     pub rehashes: u32,
+    /// How often it chose one that is not available.
+    pub misses: u32,
     /// The session id of the peer that the session is bound to.
     pub bound: Option<Vec<u8>>,
 }

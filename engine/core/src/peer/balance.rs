@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::net::IpAddr;
 
 /// How often a hashing balancer looks elsewhere before it takes turns. Source: nginx.
-const REHASHES_MAX: u32 = 20;
+const MISSES_MAX: u32 = 20;
 
 /// Smooth weighted turns: the default.
 pub struct RoundRobin;
@@ -77,14 +77,14 @@ impl Balancer for IpHash {
         }
         let step = |hash: u32, byte: &u8| (hash * 113 + u32::from(*byte)) % 6271;
         let mut hash = attempt.hash.unwrap_or(89);
-        while attempt.rehashes <= REHASHES_MAX {
+        while attempt.misses <= MISSES_MAX {
             hash = attempt.key.iter().fold(hash, step);
             attempt.hash = Some(hash);
-            attempt.rehashes += 1;
             let found = group.at_weight(hash % total);
             if let Some(peer) = found.filter(|peer| group.is_available(peer, attempt)) {
                 return Some(peer.id);
             }
+            attempt.misses += 1;
         }
         group.next_in_turn(attempt, |_| true)
     }

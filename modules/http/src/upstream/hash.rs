@@ -16,7 +16,7 @@ use std::rc::Rc;
 const POINTS: u32 = 160;
 
 /// How often another peer is looked for before they take turns.
-const REHASHES_MAX: u32 = 20;
+const MISSES_MAX: u32 = 20;
 
 const DIRECTIVES: &[Directive<Nothing>] = &[custom(
     "hash",
@@ -59,7 +59,7 @@ impl Balancer for Plain {
             return group.next_in_turn(attempt, |_| true);
         }
         let mut sum = attempt.hash.unwrap_or(0);
-        while attempt.rehashes <= REHASHES_MAX {
+        while attempt.misses <= MISSES_MAX {
             let crc = match attempt.rehashes {
                 0 => Crc32::new(),
                 count => Crc32::new().with(count.to_string().as_bytes()),
@@ -72,6 +72,7 @@ impl Balancer for Plain {
             if let Some(peer) = found.filter(|peer| group.is_available(peer, attempt)) {
                 return Some(peer.id);
             }
+            attempt.misses += 1;
         }
         group.next_in_turn(attempt, |_| true)
     }
@@ -137,7 +138,7 @@ impl Balancer for Consistent {
                 points.partition_point(|(point, _)| *point < hash)
             }
         };
-        while attempt.rehashes <= REHASHES_MAX {
+        while attempt.misses <= MISSES_MAX {
             let (_, server) = &points[at % len];
             let found = group.next_in_turn(attempt, |peer| peer.config.server == *server);
             if found.is_some() {
@@ -145,7 +146,7 @@ impl Balancer for Consistent {
                 return found;
             }
             at = at % len + 1;
-            attempt.rehashes += 1;
+            attempt.misses += 1;
         }
         group.next_in_turn(attempt, |_| true)
     }
