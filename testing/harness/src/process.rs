@@ -22,6 +22,10 @@ pub enum Signal {
     Winch,
     /// End without a chance to clean up.
     Kill,
+    /// Stand still.
+    Stop,
+    /// Go on after [`Signal::Stop`].
+    Continue,
 }
 
 impl Signal {
@@ -35,6 +39,8 @@ impl Signal {
             Self::Usr2 => "USR2",
             Self::Winch => "WINCH",
             Self::Kill => "KILL",
+            Self::Stop => "STOP",
+            Self::Continue => "CONT",
         }
     }
 }

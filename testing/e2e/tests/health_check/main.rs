@@ -393,6 +393,27 @@ fn one_worker_checks_and_another_when_it_is_killed() {
 }
 
 #[test]
+fn a_worker_that_stands_still_is_relieved_and_stays_so() {
+    let a = Backend::new("a", WELL);
+    let server = two_workers(
+        "upstream u { zone u 64k; server 127.0.0.1:{port_a}; }",
+        "location / { proxy_pass http://u; health_check interval=50ms uri=/health; }",
+    )
+    .with_port("a", a.port)
+    .start();
+    let leader = worker_of(a.next_checks(1).first().unwrap());
+    process::send(leader, Signal::Stop).unwrap();
+    let others = |checks: &[(usize, String)]| checks.iter().all(|check| worker_of(check) != leader);
+    let is_relieved = || others(&a.next_checks(2));
+    let was_relieved = clock::becomes_true(LIMIT, is_relieved);
+    process::send(leader, Signal::Continue).unwrap();
+    assert!(was_relieved, "{}", server.error_log());
+    // It may finish what it was about to ask.
+    let are_others = || others(&a.next_checks(20));
+    assert!(clock::becomes_true(LIMIT, are_others), "two workers check");
+}
+
+#[test]
 fn connections_are_used_again_where_that_is_asked_for() {
     let (a, b) = (Backend::new("a", WELL), Backend::new("b", WELL));
     let server = two_workers(
