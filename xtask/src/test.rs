@@ -17,6 +17,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("nginx", "nginx"),
     ("curl", "curl"),
     ("dnsmasq", "dnsmasq-base"),
+    ("unbound", "unbound"),
     ("apache2", "apache2-bin"),
     ("node", "nodejs"),
     ("python3", "python3"),

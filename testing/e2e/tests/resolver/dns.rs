@@ -14,6 +14,7 @@ pub(crate) const SRV: u8 = 33;
 
 /// A question, as it came.
 pub(crate) struct Question<'q> {
+    /// Without what follows it, such as a resolver's options.
     pub(crate) bytes: &'q [u8],
     /// The name, with dots.
     pub(crate) name: String,
@@ -34,10 +35,12 @@ impl<'q> Question<'q> {
             name.push_str(&String::from_utf8_lossy(label));
             rest = tail;
         }
+        let kind = *rest.get(2)?;
+        let end = bytes.len() - rest.get(5..)?.len();
         Some(Self {
-            bytes,
+            bytes: &bytes[..end],
             name,
-            kind: *rest.get(2)?,
+            kind,
             from,
             socket,
         })
@@ -48,6 +51,7 @@ impl<'q> Question<'q> {
         let mut out = self.bytes.to_vec();
         (out[2], out[3]) = (0x81, 0x80 | rcode);
         out[7] = u8::try_from(records.len()).expect("few records");
+        out[11] = 0;
         for (kind, data) in records {
             out.extend_from_slice(&[0xc0, 0x0c, 0, *kind, 0, 1, 0, 0, 0, ttl, 0]);
             out.push(u8::try_from(data.len()).expect("short data"));
@@ -78,7 +82,7 @@ impl<'q> Question<'q> {
 }
 
 /// Sockets for both protocols at one port.
-fn one_port() -> (TcpListener, UdpSocket) {
+pub(crate) fn one_port() -> (TcpListener, UdpSocket) {
     let pair = || {
         let tcp = TcpListener::bind("127.0.0.1:0").ok()?;
         let udp = UdpSocket::bind(tcp.local_addr().ok()?).ok()?;

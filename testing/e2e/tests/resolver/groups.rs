@@ -1,6 +1,7 @@
 //! Servers of groups that are looked up while the server works: `resolve` and `service=`.
 
 use super::dns::{A, Dns, Question, SRV};
+use super::programs::{Program, free_port};
 use harness::{Response, Server, clock};
 use std::io::Write;
 use std::net::TcpListener;
@@ -191,6 +192,21 @@ fn addresses_change_under_load_without_a_failed_request() {
     let dns = zone.serve();
     let server = group(APP, dns.port()).start();
     becomes(&server, &["127.0.0.1", "127.0.0.2"]);
+    none_fails_while(&server, || {
+        for (lasts, expected) in [
+            (&[3][..], &["127.0.0.3"][..]),
+            (&[1, 3], &["127.0.0.1", "127.0.0.3"]),
+            (&[2], &["127.0.0.2"]),
+        ] {
+            zone.at("app.test", lasts);
+            becomes(&server, expected);
+        }
+    });
+}
+
+/// Does `change` while clients send requests, of which none may fail.
+#[track_caller]
+fn none_fails_while(server: &Server, change: impl FnOnce()) {
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let ask = || {
@@ -202,23 +218,66 @@ fn addresses_change_under_load_without_a_failed_request() {
                 if answer.status != 200 {
                     bad.push(answer.status);
                 }
+                // Some of the machine is for who changes it.
+                std::thread::sleep(Duration::from_millis(2));
             }
             (count, bad)
         };
         let clients: Vec<_> = (0..3).map(|_| scope.spawn(ask)).collect();
-        for (lasts, expected) in [
-            (&[3][..], &["127.0.0.3"][..]),
-            (&[1, 3], &["127.0.0.1", "127.0.0.3"]),
-            (&[2], &["127.0.0.2"]),
-        ] {
-            zone.at("app.test", lasts);
-            becomes(&server, expected);
-        }
+        change();
         is_over.store(true, Ordering::Relaxed);
         for client in clients {
             let (count, bad) = client.join().expect("it does not panic");
             assert!(count > 0 && bad.is_empty(), "{bad:?} of {count}");
         }
+    });
+}
+
+/// Addresses and services of dnsmasq.
+#[test]
+fn dnsmasq_moves_servers_under_load() {
+    let app = free_port();
+    let records = [
+        format!("--srv-host=_http._tcp.app.test,a.test,{app},1,1"),
+        format!("--srv-host=_http._tcp.app.test,b.test,{app},1,1"),
+        format!("--srv-host=_http._tcp.app.test,c.test,{app},9,1"),
+    ];
+    let hosts = "127.0.0.1 a.test\n127.0.0.2 b.test\n127.0.0.3 c.test\n";
+    let Some(dnsmasq) = Program::dnsmasq(&records, hosts) else {
+        return;
+    };
+    let service = "resolver_timeout 1s; server app.test service=http resolve;";
+    let server = group(service, dnsmasq.port()).with_port("app", app).start();
+    becomes(&server, &["127.0.0.1", "127.0.0.2"]);
+    none_fails_while(&server, || {
+        dnsmasq.set_hosts("127.0.0.3 a.test b.test\n127.0.0.1 c.test\n");
+        becomes(&server, &["127.0.0.3"]);
+        // One is not found any more.
+        dnsmasq.set_hosts("127.0.0.2 a.test\n127.0.0.1 c.test\n");
+        becomes(&server, &["127.0.0.2"]);
+        drop(dnsmasq);
+        server.wait_for_error_log("app.test could not be resolved");
+        becomes(&server, &["127.0.0.2"]);
+    });
+}
+
+/// A resolver of its own between us and who knows.
+#[test]
+fn unbound_tells_of_changes_and_failures() {
+    let zone = Zone::default();
+    zone.at("app.test", &[1]);
+    let dns = zone.serve();
+    let Some(unbound) = Program::unbound(dns.port()) else {
+        return;
+    };
+    let server = group(APP, unbound.port()).start();
+    becomes(&server, &["127.0.0.1"]);
+    none_fails_while(&server, || {
+        zone.at("app.test", &[2, 3]);
+        becomes(&server, &["127.0.0.2", "127.0.0.3"]);
+        zone.put("app.test", 2, A, &[]);
+        server.wait_for_error_log("app.test could not be resolved (2: Server failure)");
+        becomes(&server, &["127.0.0.2", "127.0.0.3"]);
     });
 }
 

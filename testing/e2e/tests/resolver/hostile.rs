@@ -153,3 +153,29 @@ fn while_nobody_answers_the_last_addresses_stay() {
         assert_eq!(server.get("/?h=app.test").status, 200);
     }
 }
+
+#[test]
+fn silence_and_floods_do_not_keep_the_worker_busy() {
+    let dns = Dns::start(|question| {
+        if question.name == "flooded.test" {
+            forge(question, 90);
+        }
+    });
+    let server = names(&format!("127.0.0.1:{}; resolver_timeout 2s", dns.port()))
+        .allow_log("could not be resolved")
+        .start();
+    let busy = || -> u64 {
+        let stats = server
+            .workers()
+            .into_iter()
+            .filter_map(harness::process::stat);
+        stats.map(|stat| stat.cpu_ticks).sum()
+    };
+    let before = busy();
+    for host in ["silent.test", "flooded.test"] {
+        assert_eq!(server.get(&format!("/?h={host}")).status, 502);
+    }
+    // Of four seconds, in hundredths: a loop that does not wait takes all.
+    let spent = busy() - before;
+    assert!(spent < 100, "{spent}");
+}

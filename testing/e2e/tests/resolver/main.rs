@@ -1,13 +1,13 @@
 //! Names that are looked up while the server works: `resolver`.
 
 mod dns;
-mod dnsmasq;
 mod groups;
 mod hostile;
+mod programs;
 
 use dns::{A, AAAA, CNAME, Dns, Question};
-use dnsmasq::Dnsmasq;
 use harness::{Differential, Exchange, Server};
+use programs::Program;
 
 /// A server that hands every request on to the name in `h`, to itself.
 fn names(resolver: &str) -> harness::Builder {
@@ -163,8 +163,7 @@ fn dnsmasq_is_asked_over_udp_and_tcp() {
     let mut records: Vec<String> = many.collect();
     records.push("--host-record=app.test,127.0.0.1".to_owned());
     records.push("--cname=www.test,app.test".to_owned());
-    let Some(dnsmasq) = Dnsmasq::start(&records) else {
-        harness::skip::skip("dnsmasq is not installed");
+    let Some(dnsmasq) = Program::dnsmasq(&records, "") else {
         return;
     };
     let server = names(&format!("127.0.0.1:{}", dnsmasq.port()))
