@@ -1,6 +1,6 @@
 //! `keyval`: tables that are changed by requests, shared by workers, kept in files.
 
-use harness::{Server, Signal, clock, process};
+use harness::{Client, Server, Signal, clock, process};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -150,6 +150,51 @@ fn a_killed_worker_leaves_its_work_to_the_next() {
     assert!(clock::becomes_true(LIMIT, are_new));
     assert_eq!(value(&server, "a"), "one");
     wait_for_state(&server, "{\n\"a\": \"one\"\n}\n");
+}
+
+/// Sets `key` to itself; `false` when the worker that was asked did not live to say so.
+fn try_set(server: &Server, key: &str) -> bool {
+    let request = format!("GET /set?key={key}&value={key} HTTP/1.0\r\n\r\n");
+    let asked = Client::connect(([127, 0, 0, 1], server.port()).into()).and_then(|mut client| {
+        client.send(request)?;
+        client.try_receive()
+    });
+    asked.is_ok_and(|response| response.is_some_and(|response| response.status == 200))
+}
+
+/// Workers that are killed while they write lose nothing that was acknowledged.
+#[test]
+fn killed_workers_leave_the_table_whole() {
+    let server = tables().allow_alerts().start();
+    let mut acknowledged = Vec::new();
+    for round in 0..6 {
+        let victim = server.workers()[0];
+        let killer = std::thread::spawn(move || process::send(victim, Signal::Kill));
+        for index in 0..30 {
+            let key = format!("{round}-{index}");
+            if try_set(&server, &key) {
+                acknowledged.push(key);
+            }
+        }
+        killer.join().unwrap().unwrap();
+        let is_replaced = || {
+            let workers = server.workers();
+            workers.len() == 2 && !workers.contains(&victim)
+        };
+        assert!(clock::becomes_true(LIMIT, is_replaced));
+    }
+    assert!(acknowledged.len() > 60, "{}", acknowledged.len());
+    for key in &acknowledged {
+        let text = server.get(&format!("/get?key={key}")).text();
+        assert!(text.ends_with(&format!(" {key}")), "{key}: {text}");
+    }
+    let is_written = || {
+        let text = server.prefix().read("state/text.json");
+        acknowledged
+            .iter()
+            .all(|key| text.contains(&format!("\"{key}\": \"{key}\"")))
+    };
+    assert!(clock::becomes_true(LIMIT * 2, is_written));
 }
 
 #[test]
