@@ -267,7 +267,7 @@ fn at_least_http11(version: &[u8]) -> Option<bool> {
         })
     };
     let (major, minor) = (number(&version[..dot])?, number(&version[dot + 1..])?);
-    Some(major * 1000 + minor > 1000)
+    Some((major, minor) > (1, 0))
 }
 
 /// How the end of a response body is found.

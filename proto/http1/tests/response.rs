@@ -95,6 +95,7 @@ fn heads_and_their_framing() {
         "103 \"103 Early Hints\" 1 fields, None, keep true, 19 left",
     );
     check("HTTP/1.1 200 OK\r\nX: y\r\n", "partial");
+    check("HTTP/999.999 200 OK\r\nX: y\r\n", "partial");
     check("HTTP/1.1 20", "partial");
 }
 
