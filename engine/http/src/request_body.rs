@@ -23,6 +23,10 @@ pub struct Incoming {
     expects_continue: bool,
     is_broken: bool,
     received: u64,
+    /// Bytes that were put back by whoever took them, and come first.
+    returned: Vec<u8>,
+    /// Bytes that somebody has taken, and nobody else will see.
+    taken: u64,
 }
 
 impl Incoming {
@@ -43,6 +47,8 @@ impl Incoming {
             expects_continue,
             is_broken: false,
             received: 0,
+            returned: Vec::new(),
+            taken: 0,
         }
     }
 
@@ -76,6 +82,11 @@ impl Incoming {
     /// Whether the client still waits for a 100.
     pub fn awaits_continue(&self) -> bool {
         self.expects_continue && !self.is_done()
+    }
+
+    /// Whether none of it was taken yet, so that whoever reads it gets all of it.
+    pub fn is_untouched(&self) -> bool {
+        self.taken == 0
     }
 
     /// Takes what belongs to the body from the front of `input`, appending its data to `out`.
@@ -155,11 +166,13 @@ impl Request {
     /// # Errors
     ///
     /// 413 for a body over `client_max_body_size`, 400 for bad framing, 408 or an abort when
-    /// the client is too slow or leaves, 500 when a temporary file cannot be written.
+    /// the client is too slow or leaves, 500 when a temporary file cannot be written or somebody
+    /// else had a part of it.
     pub async fn read_body(&mut self) -> Result<(), Error> {
         if self.body.is_some() {
             return Ok(());
         }
+        self.check_body_is_untouched()?;
         let location = Rc::clone(&self.location);
         let settings = RECEIVE.of(&location.settings);
         let mut body = ReceivedBody::default();
@@ -224,12 +237,14 @@ impl Request {
         let timeout = *RECEIVE.of(&self.location.settings).timeout;
         let connection = Rc::clone(&self.connection);
         let before = out.len();
+        out.append(&mut self.incoming.returned);
         loop {
             let mut pending = connection.pending.take();
             let taken = self.incoming.take(&mut pending, out);
             connection.pending.replace(pending);
             taken?;
             if out.len() > before {
+                self.incoming.taken += (out.len() - before) as u64;
                 return Ok(true);
             }
             if self.incoming.is_done() {
@@ -248,6 +263,26 @@ impl Request {
             }
             read?;
         }
+    }
+
+    /// Puts back `part`, the last that was taken, for whoever reads the body next.
+    pub(crate) fn return_body_part(&mut self, part: Vec<u8>) {
+        self.incoming.taken -= part.len() as u64;
+        self.incoming.returned = part;
+    }
+
+    /// Makes sure that whoever reads the body gets all of it: what was passed on as it came, to a
+    /// server that then failed, cannot be read again.
+    ///
+    /// # Errors
+    ///
+    /// A part of it is gone.
+    pub fn check_body_is_untouched(&self) -> Result<(), Error> {
+        if self.incoming.is_untouched() {
+            return Ok(());
+        }
+        let reason = "a part of the request body was passed on already and cannot be read again";
+        Err(Error::operator(reason))
     }
 
     /// Takes what is left of the body from what was already received, so that the next

@@ -80,18 +80,7 @@ struct Search {
 ///
 /// The client's body cannot be read, or something of ours failed.
 pub async fn converse<C: Codec>(request: &mut Request, mut call: Call<C>) -> Result<Flow, Error> {
-    let passes_body = !call.replaces_body && *call.settings.pass_request_body;
-    let streams = !*call.settings.request_buffering
-        && passes_body
-        && request.body.is_none()
-        && request.incoming.has_body()
-        && (call.can_chunk || !request.incoming.is_chunked());
-    let mut early = Vec::new();
-    let streams = streams && !early::take(request, &mut early).await?;
-    if !streams && request.body.is_none() && request.incoming.has_body() {
-        request.read_body().await?;
-    }
-    let plan = plan(request, passes_body, streams);
+    let (plan, streams, early) = prepare_body(request, &call).await?;
     let worker = Rc::clone(&request.connection.http.worker);
     let mut search = begin(request, &mut call, worker.now());
     if !*call.settings.bind_dynamic {
@@ -108,6 +97,7 @@ pub async fn converse<C: Codec>(request: &mut Request, mut call: Call<C>) -> Res
         let (claim, record) = match chosen {
             claim::Choice::Peer(claim, record) => (claim, record),
             claim::Choice::Nobody(why) => {
+                request.return_body_part(early);
                 return Ok(Flow::Status(no_live(request, &call, why)));
             }
             claim::Choice::ClientLeft => {
@@ -137,10 +127,40 @@ pub async fn converse<C: Codec>(request: &mut Request, mut call: Call<C>) -> Res
             }
             Err(failure) => failure,
         };
+        let is_asked = visit.is_asked;
         if let Some(flow) = search.after(request, &call, visit, failure, streams)? {
+            if !is_asked {
+                // Whoever is asked instead gets all of it.
+                request.return_body_part(early);
+            }
             return Ok(flow);
         }
     }
+}
+
+/// Reads the body, unless it is passed on as it comes. Gives what is sent of it, whether it is
+/// passed on as it comes, and what of such a body is here.
+async fn prepare_body<C>(
+    request: &mut Request,
+    call: &Call<C>,
+) -> Result<(RequestBody, bool, Vec<u8>), Error> {
+    let passes_body =
+        !call.replaces_body && *call.settings.pass_request_body && early::is_there(request)?;
+    let streams = !*call.settings.request_buffering
+        && passes_body
+        && request.body.is_none()
+        && request.incoming.has_body()
+        && (call.can_chunk || !request.incoming.is_chunked());
+    let mut early = Vec::new();
+    let streams = streams && !early::take(request, &mut early).await?;
+    if !streams
+        && request.body.is_none()
+        && request.incoming.has_body()
+        && request.incoming.is_untouched()
+    {
+        request.read_body().await?;
+    }
+    Ok((plan(request, passes_body, streams), streams, early))
 }
 
 fn plan(request: &Request, passes: bool, streams: bool) -> RequestBody {

@@ -4,9 +4,26 @@ use crate::core::receive::RECEIVE;
 use crate::error::Error;
 use crate::request::Request;
 use crate::request_body::ReceivedBody;
+use http1::Method;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
+
+/// Whether there is a body to pass on. Where a part of it went to a server that then sent the
+/// request elsewhere, nothing is passed instead of the rest.
+///
+/// # Errors
+///
+/// A part is missing and the method does not do without it.
+pub(super) fn is_there(request: &Request) -> Result<bool, Error> {
+    if request.body.is_some() || request.incoming.is_untouched() {
+        return Ok(true);
+    }
+    if !matches!(request.method, Method::Get | Method::Head) {
+        request.check_body_is_untouched()?;
+    }
+    Ok(false)
+}
 
 /// Moves what has arrived of the body to `out`, without waiting for more. Gives `true` when
 /// that was all of it: then it is a body like any that was read before the peer is asked.

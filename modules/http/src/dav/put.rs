@@ -71,6 +71,7 @@ async fn receive(request: &mut Request) -> Result<Result<Temporary, Failure>, Er
         };
         return Ok(copied.map(|()| temporary));
     }
+    request.check_body_is_untouched()?;
     let (mut data, mut len) = (Vec::new(), 0);
     while request.next_body_part(&mut data).await? {
         let end = len + data.len() as u64;

@@ -1,8 +1,8 @@
 //! Servers that answer before they have read a request, or that do not read it at all.
 
 use super::{binaries, outcome, start};
-use harness::scripted::{Scripted, Step};
-use harness::{Binary, Server};
+use harness::scripted::{Refusing, Scripted, Seen, Step};
+use harness::{Binary, Client, Server};
 
 /// More than all buffers on the way take.
 const LARGE: usize = 12 << 20;
@@ -138,5 +138,105 @@ fn a_server_that_leaves_is_a_502() {
                 assert_eq!(seen, "502", "{binary:?}, {path}, {end:?}");
             }
         }
+    }
+}
+
+/// A server with `first` before and `second` behind an error page and a redirection, and a
+/// client that has sent half of its body to it, in the framing of which `chunked` is one.
+fn begin_upload(first: u16, second: &Scripted, chunked: bool) -> (Server, Client) {
+    let text = "
+        server {
+            listen 127.0.0.1:{port};
+            proxy_request_buffering off;
+            proxy_http_version 1.1;
+            location / {
+                proxy_pass http://127.0.0.1:{port_first};
+                error_page 502 = @next;
+            }
+            location /next { proxy_pass http://127.0.0.1:{port_second}; }
+            location @next { proxy_pass http://127.0.0.1:{port_second}; }
+        }";
+    let ports = [
+        ("first".to_owned(), first),
+        ("second".to_owned(), second.port()),
+    ];
+    let server = start(Binary::Tidegate, text, &ports);
+    let mut client = server.connect();
+    let begun = if chunked {
+        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+    } else {
+        "Content-Length: 6\r\n\r\nabc"
+    };
+    let head = "PUT / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n";
+    client.send(format!("{head}{begun}")).expect("sent");
+    (server, client)
+}
+
+/// The rest of such a body.
+fn end_upload(client: &mut Client, chunked: bool) -> Option<u16> {
+    let rest = if chunked {
+        "3\r\ndef\r\n0\r\n\r\n"
+    } else {
+        "def"
+    };
+    let _ = client.send(rest);
+    let answer = client.try_receive().ok().flatten();
+    answer.map(|answer| answer.status)
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// What came of a body that is passed on as it comes was once lost with a server that could not
+/// be reached: the next one got the rest as if that were all.
+#[test]
+fn a_body_that_nobody_saw_goes_whole_to_the_next() {
+    for chunked in [false, true] {
+        let gone = Refusing::new();
+        let second = Scripted::new(&[Step::Request, Step::send(OK), Step::Stay]);
+        let (_server, mut client) = begin_upload(gone.port(), &second, chunked);
+        assert!(second.waits_for(|seen| !seen.is_empty()), "never asked");
+        assert_eq!(end_upload(&mut client, chunked), Some(200));
+        let seen = second.requests();
+        let body = seen[0].1.split_once("\r\n\r\n").expect("a head").1;
+        assert_eq!(
+            body.replace("3\r\n", "")
+                .replace("\r\n", "")
+                .replace('0', ""),
+            "abcdef"
+        );
+    }
+}
+
+/// A part of a body was once passed on, with new framing around it, as if that were all, after
+/// another server had got the beginning.
+#[test]
+fn what_is_left_of_a_body_is_never_passed_as_all_of_it() {
+    for chunked in [false, true] {
+        let first = Scripted::new(&[Step::Head, Step::Pause, Step::Pause, Step::Reset]);
+        let second = Scripted::new(&[Step::Request, Step::send(OK), Step::Stay]);
+        let (_server, mut client) = begin_upload(first.port(), &second, chunked);
+        let has_left = |seen: &[Seen]| seen.first().is_some_and(|one| one.is_over);
+        assert!(first.waits_for(has_left), "held");
+        assert_eq!(end_upload(&mut client, chunked), Some(500));
+        assert_eq!(second.seen().len(), 0, "{:?}", second.requests());
+    }
+}
+
+/// Nor after a server that named another URI before it had got the body.
+#[test]
+fn an_early_redirection_takes_no_body_along() {
+    let elsewhere = "HTTP/1.1 200 OK\r\nX-Accel-Redirect: /next\r\nContent-Length: 0\r\n\r\n";
+    for chunked in [false, true] {
+        let first = Scripted::new(&[Step::Head, Step::send(elsewhere), Step::Stay]);
+        let second = Scripted::new(&[Step::Request, Step::send(OK), Step::Stay]);
+        let (_server, mut client) = begin_upload(first.port(), &second, chunked);
+        assert!(second.waits_for(|seen| !seen.is_empty()), "never asked");
+        assert_eq!(end_upload(&mut client, chunked), Some(200));
+        let seen = second.requests();
+        assert!(seen[0].1.starts_with("GET /next HTTP/1.1\r\n"), "{seen:?}");
+        assert!(seen[0].1.ends_with("\r\n\r\n"), "{seen:?}");
+        let lower = seen[0].1.to_ascii_lowercase();
+        assert!(!lower.contains("content-length") && !lower.contains("transfer-encoding"));
+        assert_eq!(second.seen()[0].heads(), 1);
     }
 }
