@@ -1,5 +1,6 @@
 //! Variables: who defines them, how a request finds their values.
 
+use crate::error::Error;
 use crate::request::Request;
 use engine::variable::{Lookup, VariableId, VariableNames};
 use engine::{Loading, Refused};
@@ -329,6 +330,24 @@ pub fn bind(loading: &mut Loading) -> Result<Vec<Entry>, Vec<Refused>> {
     }
 }
 
+/// Longest value that the configuration may put together, bytes. Values are made of values, and
+/// so double with every line, or with every turn of a cycle of rewrites.
+const LENGTH_MAX: usize = 4 << 20;
+
+/// Judges the length of a value that was put together for `name`.
+///
+/// # Errors
+///
+/// It is too long.
+pub fn check_length(name: &[u8], value: &[u8]) -> Result<(), Error> {
+    if value.len() <= LENGTH_MAX {
+        return Ok(());
+    }
+    let (name, len) = (String::from_utf8_lossy(name), value.len());
+    let reason = format!("too long value of \"{name}\": {len} bytes");
+    Err(Error::operator(reason))
+}
+
 /// A value kept for the rest of a request.
 #[derive(Clone, Debug, Default)]
 pub enum Kept {
@@ -360,10 +379,15 @@ impl Entry {
                 }
                 let start = out.len();
                 let mut is_computed = false;
-                let found = self.compute(request, || {
+                let mut found = self.compute(request, || {
                     is_computed = true;
                     compute(request, out)
                 });
+                if let Err(too_long) = check_length(&self.name, &out[start..]) {
+                    request.log(runtime::log::Level::Error, &too_long.to_string());
+                    out.truncate(start);
+                    found = false;
+                }
                 if is_computed && *caching == Caching::Once {
                     let kept = if found {
                         Kept::Value(Rc::from(&out[start..]))

@@ -1,6 +1,6 @@
 //! `map`.
 
-use harness::{Differential, Exchange, Server};
+use harness::{Differential, Exchange, Server, process};
 
 const TABLES: &str = r#"
     map $arg_a $strings {
@@ -86,4 +86,52 @@ fn a_cycle_is_found() {
     let _ = server.get("/?a=cycle");
     server.wait_for_error_log("cycle while evaluating variable");
     assert_eq!(server.get("/?a=x").text(), "xab");
+}
+
+/// A cycle that asks for itself twice once made a value of two to the power of a hundred bytes,
+/// or took as many steps; values that double from line to line are given up as well.
+#[test]
+fn values_that_double_without_end_are_given_up() {
+    let table = |name: &str, value: &str| format!("map $uri ${name} {{ {value} }}\n");
+    let mut http = table("twice", "default \"a$twice$twice\";")
+        + &table("again", "volatile; default \"a$again$again\";")
+        + &table("long0", &format!("default {};", "x".repeat(1000)));
+    for number in 1..60 {
+        let before = number - 1;
+        let value = format!("default \"$long{before}$long{before}\";");
+        http += &table(&format!("long{number}"), &value);
+    }
+    http += "server {
+        listen 127.0.0.1:{port};
+        location /map { return 200 \"$twice$again$long59\"; }
+        location /set {
+            set $x \"$x$x$arg_a\";
+            rewrite ^ /set last;
+        }
+        location /turns {
+            set $y \"$y$y$y$y$y$y$y$arg_a\";
+            rewrite ^ /turns/ last;
+        }
+        location /path { rewrite ^(.*)$ $1$1$1$1$1$1$1$1 last; }
+        location / { return 200 alive; }
+    }";
+    let server = Server::new(&http).start();
+    let worker = server.workers()[0];
+    let memory = || process::memory_bytes(worker, "status", "VmHWM").unwrap_or(0);
+    let _ = server.get("/");
+    let before = memory();
+    let long = "y".repeat(1000);
+    let map = server.get("/map");
+    assert!(map.body.len() < 1 << 20, "{} bytes", map.body.len());
+    for path in ["/set", "/turns", "/path"] {
+        assert_eq!(
+            server.get(&format!("{path}?a={long}")).status,
+            500,
+            "{path}"
+        );
+    }
+    server.wait_for_error_log("too long value of");
+    assert_eq!(server.get("/").text(), "alive");
+    let grown = memory().saturating_sub(before);
+    assert!(grown < 256 << 20, "{grown} bytes more");
 }

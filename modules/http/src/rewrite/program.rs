@@ -31,7 +31,7 @@ pub(super) struct Run {
 ///
 /// # Errors
 ///
-/// A rule made an empty URI.
+/// A rule made an empty URI, or something too long.
 pub(super) fn run(request: &mut Request) -> Result<Flow, Error> {
     let level = Rc::clone(&request.location);
     let settings = SETTINGS.of(&level.settings);
@@ -63,6 +63,7 @@ impl Run {
                 Rule::If(..) => NEXT,
                 Rule::Set(variable, value) => {
                     let value = self.value(request, value);
+                    http::variable::check_length(b"set", &value)?;
                     request.set_variable(*variable, &value);
                     NEXT
                 }

@@ -3,6 +3,7 @@
 use super::answer::is_url;
 use super::program::{NEXT, Run, STOP, Step, write};
 use engine::{Line, Pattern, Refused, Template};
+use http::variable::check_length;
 use http::{Error, Request, redirect};
 use http1::uri::{Unescape, unescape};
 use runtime::log::Level;
@@ -105,7 +106,7 @@ impl Rewrite {
     ///
     /// # Errors
     ///
-    /// The new URI is empty.
+    /// The new URI is empty or too long.
     pub(super) fn apply(&self, request: &mut Request, run: &mut Run) -> Result<Step, Error> {
         if !run.matches(request, &self.pattern, &request.uri) {
             return Ok(NEXT);
@@ -126,6 +127,7 @@ impl Rewrite {
                 has_args,
             } => {
                 let location = self.location(request, location, *has_args);
+                check_length(b"rewrite", &location)?;
                 if run.logs {
                     let shown = String::from_utf8_lossy(&location);
                     let message = format!("rewritten redirect: \"{shown}\"");
@@ -156,6 +158,8 @@ impl Rewrite {
         } else if !self.keeps_args {
             request.args.clear();
         }
+        check_length(b"rewrite", &uri)?;
+        check_length(b"rewrite", &request.args)?;
         if run.logs {
             let args = String::from_utf8_lossy(&request.args);
             let uri = String::from_utf8_lossy(&uri);
