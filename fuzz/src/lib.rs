@@ -5,12 +5,15 @@
 //! README.md for how to run them.
 #![forbid(unsafe_code)]
 
+mod boxed;
 mod charset;
 mod chunked;
 mod config;
 mod dns;
 mod escaping;
+mod exchange;
 mod geoip;
+mod grammar;
 mod jwt;
 mod maxmind;
 pub mod mutate;
@@ -19,15 +22,18 @@ mod proxy;
 mod ranges_and_dates;
 mod request;
 mod response;
+mod rules;
 mod ssi;
 mod sub_filter;
 mod uri;
+mod wire;
 
 pub use charset::charset;
 pub use chunked::chunked;
 pub use config::config;
 pub use dns::dns;
 pub use escaping::escaping;
+pub use exchange::exchange;
 pub use geoip::geoip;
 pub use jwt::jwt;
 pub use maxmind::maxmind;
@@ -35,6 +41,7 @@ pub use proxy::proxy_protocol;
 pub use ranges_and_dates::ranges_and_dates;
 pub use request::http1_request;
 pub use response::http1_response;
+pub use rules::rules;
 pub use ssi::ssi;
 pub use sub_filter::sub_filter;
 pub use uri::uri;
@@ -70,6 +77,10 @@ pub static TARGETS: &[Target] = &[
         run: escaping,
     },
     Target {
+        name: "exchange",
+        run: exchange,
+    },
+    Target {
         name: "geoip",
         run: geoip,
     },
@@ -96,6 +107,10 @@ pub static TARGETS: &[Target] = &[
     Target {
         name: "ranges_and_dates",
         run: ranges_and_dates,
+    },
+    Target {
+        name: "rules",
+        run: rules,
     },
     Target {
         name: "ssi",

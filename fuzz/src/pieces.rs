@@ -18,3 +18,14 @@ pub(crate) fn cuts(bytes: &[u8]) -> Vec<usize> {
     cuts.sort_unstable();
     cuts
 }
+
+/// `bytes` in pieces.
+pub(crate) fn of(bytes: &[u8]) -> Vec<&[u8]> {
+    let mut start = 0;
+    let piece = |end| {
+        let piece = &bytes[start..end];
+        start = end;
+        piece
+    };
+    cuts(bytes).into_iter().map(piece).collect()
+}

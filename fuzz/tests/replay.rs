@@ -8,6 +8,17 @@ use tidegate_fuzz::{TARGETS, Target, mutate::Mutator};
 /// How many mutations each target gets in a test run.
 const MUTATIONS: usize = 20_000;
 
+/// Targets that start a whole server, and how many mutations these get.
+const SLOW: ([&str; 2], usize) = (["exchange", "rules"], 1_000);
+
+/// Where the mutations of a test run begin.
+const SEED: u64 = 0x7469_6465;
+
+/// A number from the environment, for runs longer than a test's and other than the last one.
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
@@ -57,8 +68,11 @@ fn replay(name: &str) {
     for input in &corpus {
         run(target, input);
     }
-    let mut mutator = Mutator::new(0x7469_6465);
-    for _ in 0..MUTATIONS {
+    let mut mutator = Mutator::new(number("TIDEGATE_FUZZ_SEED").unwrap_or(SEED));
+    let is_slow = SLOW.0.contains(&target.name);
+    let usual = if is_slow { SLOW.1 } else { MUTATIONS };
+    let wanted = number("TIDEGATE_FUZZ_MUTATIONS").and_then(|count| usize::try_from(count).ok());
+    for _ in 0..wanted.unwrap_or(usual) {
         let input = mutator.next(&corpus);
         run(target, &input);
     }
@@ -92,7 +106,7 @@ macro_rules! replays {
     };
 }
 
-replays! { charset chunked config dns escaping geoip http1_request http1_response jwt maxmind proxy_protocol ranges_and_dates ssi sub_filter uri }
+replays! { charset chunked config dns escaping exchange geoip http1_request http1_response jwt maxmind proxy_protocol ranges_and_dates rules ssi sub_filter uri }
 
 #[test]
 fn mutations_repeat() {
