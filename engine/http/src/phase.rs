@@ -3,6 +3,7 @@
 mod locate;
 mod walk;
 
+use crate::bytes::Bytes;
 use crate::error::{Abort, Error};
 use crate::error_page;
 use crate::module::{Flow, Phase, Stage};
@@ -225,12 +226,27 @@ async fn unfilterable(request: &mut Request, error: Error) -> Result<Response, A
     };
     let page = answer(request, Step::Nobody, Some(status)).await?;
     match apply_filters(request, page, Stage::Headers) {
-        Ok(response) => Ok(response),
+        Ok(mut response) => {
+            drop_repeated(&mut response.head.fields);
+            Ok(response)
+        }
         Err(error) => {
             failure(request, &error)?;
             Ok(error_page::page(request, 500))
         }
     }
+}
+
+/// Leaves one of those fields that are the same to the letter: filters that ran for the response
+/// that was meant have run again.
+fn drop_repeated(fields: &mut Vec<(Bytes, Bytes)>) {
+    let mut kept: Vec<(Bytes, Bytes)> = Vec::with_capacity(fields.len());
+    for field in fields.drain(..) {
+        if !kept.contains(&field) {
+            kept.push(field);
+        }
+    }
+    *fields = kept;
 }
 
 fn apply_filters(

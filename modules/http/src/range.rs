@@ -55,6 +55,8 @@ fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<B
         Ranges::Single(range) => Ok(single(head, body, range, length)),
         Ranges::Multiple(ranges) => Ok(multiple(head, body, &ranges, length)),
         Ranges::Unsatisfiable => {
+            // What was added to the response that was meant stays on what takes its place.
+            request.extra_fields.append(&mut head.fields);
             let range = format!("bytes */{length}");
             request
                 .extra_fields

@@ -24,6 +24,7 @@ fn server(folder: &Prefix) -> Builder {
          location /typed/ {{ alias {root}/; charset utf-8; default_type image/x; }}
          location /any/ {{ alias {root}/; charset utf-8; charset_types *; default_type image/x; }}
          location /more/ {{ alias {root}/; charset utf-8; charset_types image/x; default_type image/x; }}
+         location /asked/ {{ alias {root}/; charset $arg_charset; }}
          location /moved/ {{ charset utf-8; return 301 /x; }}
          location /missing/ {{ charset utf-8; return 404; }} }}"
     ))
@@ -64,6 +65,9 @@ fn text_is_named_and_recoded_as_in_nginx() {
     Differential::new(server(&folder))
         .with_exchanges(all)
         .with_exchanges(to.map(|to| Exchange::get(&format!("/variable/koi?to={to}"), "")))
+        .with_exchanges(
+            ["", "x", "%3B"].map(|name| Exchange::get(&format!("/asked/ascii?charset={name}"), "")),
+        )
         .with_exchanges(["/moved/", "/missing/"].map(|path| Exchange::get(path, "")))
         .with_exchanges([
             Exchange::get("/to-utf8/koi", "Range: bytes=1-3\r\n"),

@@ -104,3 +104,26 @@ fn ranges_of_bodies_that_are_no_files() {
     });
     Differential::new(builder).with_exchanges(exchanges).run();
 }
+
+/// What was added to the response that was meant stays on the error in its place. nginx adds it
+/// again where it is for errors too; we do not, since that would be twice.
+#[test]
+fn fields_stay_on_what_cannot_be_cut() {
+    let server = Server::of_one(
+        "location /added/ { alias html/; add_header X-Added $uri; expires epoch; }
+         location /paged/ { alias html/; add_header X-Added $uri; error_page 416 /page; etag off; }
+         location /page { return 200 page; add_header X-Page page; }
+         location /always/ { alias html/; add_header X-Added always always; }",
+    )
+    .with_file("html/a.txt", "0123456789")
+    .with_file("html/empty.txt", "");
+    let ask = |path: &str| Exchange::get(path, "Range: bytes=10-\r\n");
+    Differential::new(server.clone())
+        .with_exchanges(["/added/a.txt", "/added/empty.txt", "/paged/a.txt"].map(ask))
+        .run();
+    let answer = server.start().request(
+        "GET /always/a.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\nRange: bytes=10-\r\n\r\n",
+    );
+    assert_eq!(answer.status, 416);
+    assert_eq!(answer.headers_named("x-added").count(), 1);
+}

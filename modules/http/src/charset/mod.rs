@@ -239,6 +239,7 @@ fn choose(
             index: Some(index),
         })),
         Choice::Variable(id) => match request.variable(id) {
+            Some(name) if name.is_empty() => Ok(None),
             Some(name) => Ok(Some(named(settings, name.into()))),
             None => Err(Error::operator("the variable of a charset has no value")),
         },
