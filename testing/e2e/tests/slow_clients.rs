@@ -228,3 +228,23 @@ fn honest_clients_do_not_notice_slow_ones() {
     }
     assert_eq!(server.get("/large").body.len(), large.len());
 }
+
+#[test]
+fn a_rate_holds_for_heads_and_for_short_bodies() {
+    let server = Server::new(
+        "server {
+             listen 127.0.0.1:{port};
+             location / { limit_rate 300; proxy_pass http://127.0.0.1:{port_a}; }
+             location /head { limit_rate 300; add_header X-Long $arg_x; return 204; }
+         }
+         server { listen 127.0.0.1:{port_a}; location / { return 200 $arg_x; } }",
+    )
+    .start();
+    for path in ["/", "/head"] {
+        let began = clock::now();
+        let answer = server.get(&format!("{path}?x={}", "x".repeat(700)));
+        assert!(matches!(answer.status, 200 | 204));
+        // Of 700 bytes and more, 300 leave at once.
+        assert!(began.elapsed() > Duration::from_secs(1), "{path}");
+    }
+}

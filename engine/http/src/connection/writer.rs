@@ -55,11 +55,15 @@ pub async fn send(request: &mut Request, response: Response) -> Result<(), Error
         written: 0,
     };
     let mut body_bytes = 0;
-    let sent = sender.send_body(framing, &mut body, &mut body_bytes).await;
+    let mut sent = sender.send_body(framing, &mut body, &mut body_bytes).await;
     request.sent.body_bytes = body_bytes;
     request.sent.head = Some(head);
     if sent.is_ok() && framing == BodyFraming::Chunked {
         sender.end_chunks(complete_trailers(request, &mut body));
+    }
+    if sent.is_ok() && sender.rate.is_some() {
+        // The rate holds for what was gathered, too, and for a head without a body.
+        sent = sender.write(b"").await;
     }
     let mut out = std::mem::take(&mut sender.out);
     if sent.is_err() {
