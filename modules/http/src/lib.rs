@@ -83,6 +83,7 @@ pub static MODULES: &[&Module] = &[
     &upstream::STATE,
     &upstream::STICKY,
     &upstream::KEEPALIVE,
+    &upstream::NTLM,
     &upstream::EJECT,
     &upstream::RETRY_BUDGET,
     &upstream::ZONE,

@@ -1,6 +1,7 @@
 //! Groups of servers: whose turn it is, who is left alone, what is told about it.
 
-use harness::Server;
+use harness::scripted::{Scripted, Seen, Step};
+use harness::{Client, Server};
 use std::collections::BTreeMap;
 
 /// Three servers that say who they are, one that is not there, and groups of them.
@@ -131,4 +132,52 @@ fn a_connection_that_the_pool_has_no_room_for_is_closed() {
     tally(&server, "/", 40);
     let after = server.open_descriptors();
     assert!(after <= before + 4, "{before} descriptors became {after}");
+}
+
+#[test]
+fn a_connection_that_a_client_authenticates_is_its_own() {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let turn = [Step::Request, Step::send(answer)];
+    let backends = [(); 2].map(|()| Scripted::new(&[&turn[..]; 8].concat()));
+    let server = Server::new(
+        "upstream u { server 127.0.0.1:{port_a}; server 127.0.0.1:{port_b}; ntlm; }
+         server { listen 127.0.0.1:{port}; location / { proxy_pass http://u; } }",
+    )
+    .with_port("a", backends[0].port())
+    .with_port("b", backends[1].port())
+    .start();
+    let ask = |client: &mut Client, name: &str, fields: &str| {
+        let request = format!("GET /{name} HTTP/1.1\r\nHost: x\r\n{fields}\r\n");
+        assert_eq!(client.request(request).status, 200);
+    };
+    let [mut first, mut second] = [(); 2].map(|()| server.connect());
+    // What it takes for its own was another's before.
+    ask(&mut second, "second", "");
+    ask(&mut second, "second", "");
+    ask(&mut first, "first", "Authorization: ntlm TlRMTVNTUAAB\r\n");
+    for _ in 0..3 {
+        ask(&mut second, "second", "Authorization: Basic YTpi\r\n");
+        ask(&mut first, "first", "");
+    }
+    let is_first = |request: &Vec<u8>| request.starts_with(b"GET /first ");
+    let of_first = |seen: &Seen| seen.requests.iter().filter(|r| is_first(r)).count();
+    let all: Vec<Seen> = backends.iter().flat_map(Scripted::seen).collect();
+    let own: Vec<&Seen> = all.iter().filter(|seen| of_first(seen) > 0).collect();
+    assert_eq!(own.len(), 1);
+    let begin = own[0].requests.iter().position(is_first).unwrap();
+    assert!(own[0].requests[begin..].iter().all(is_first));
+    assert_eq!(own[0].requests[begin..].len(), 4);
+    // It ends with the client's connection, and no other does.
+    drop(first);
+    let is_over = |all: &[Seen]| all.iter().any(|seen| seen.is_over && of_first(seen) > 0);
+    let home = backends
+        .iter()
+        .find(|backend| backend.seen().iter().any(|s| of_first(s) > 0));
+    assert!(home.unwrap().waits_for(is_over));
+    ask(&mut second, "second", "");
+    let others = backends
+        .iter()
+        .flat_map(Scripted::seen)
+        .filter(|seen| of_first(seen) == 0);
+    assert!(others.into_iter().all(|seen| !seen.is_over));
 }

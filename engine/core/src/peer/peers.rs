@@ -308,6 +308,11 @@ impl Peers {
         self.with(|group| group.get(id).map(set).is_some())
     }
 
+    /// What sessions are bound to a peer by; `None` when it is not listed any more.
+    pub fn session_id(&self, id: PeerId) -> Option<Vec<u8>> {
+        self.with(|group| Some(group.get(id)?.session_id.as_bytes().to_vec()))
+    }
+
     /// How many peers may be tried in turn.
     pub fn tries(&self) -> usize {
         self.with(|group| group.iter().filter(|peer| !peer.config.is_down).count())

@@ -12,6 +12,7 @@ pub mod writer;
 
 use crate::config::addresses::{AddressServers, ListenSocket};
 use crate::error::Error;
+use crate::gateway::OwnPools;
 use crate::worker::HttpWorker;
 use held::Held;
 use proxy_protocol::{Addresses, Tlvs};
@@ -63,6 +64,8 @@ pub struct Rare {
     pub proxy: OnceCell<ProxyHeader>,
     /// The servers of our address, where the socket has several addresses.
     servers: OnceCell<Rc<AddressServers>>,
+    /// Connections to peers that are its own.
+    pub(crate) own_pools: OwnPools,
 }
 
 /// What a PROXY protocol header said.
@@ -122,6 +125,11 @@ impl Connection {
             rare: OnceCell::new(),
             http: Rc::clone(http),
         })
+    }
+
+    /// The same, where there are any.
+    pub(crate) fn rare_if_known(&self) -> Option<&Rare> {
+        self.rare.get().map(|rare| &**rare)
     }
 
     /// Facts that most connections never need.

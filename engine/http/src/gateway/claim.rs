@@ -1,5 +1,6 @@
 //! A peer that was chosen: found at once or by waiting, and given back.
 
+use super::bound;
 use super::conversation::Call;
 use super::exchange;
 use super::record::{Record, records};
@@ -156,6 +157,9 @@ pub(super) async fn choose<C>(
 fn choose_now(request: &mut Request, upstream: &Upstream, attempt: &mut Attempt) -> Option<Chosen> {
     if let Some(sticky) = &upstream.sticky {
         attempt.bound = sticky.bound_to(request, attempt.now);
+    }
+    if let Some(own) = bound::peer(request, upstream) {
+        attempt.bound = upstream.peers.session_id(own);
     }
     let peers = &upstream.peers;
     peers.choose(&*upstream.balancer, attempt, request)

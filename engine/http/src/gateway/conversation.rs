@@ -2,6 +2,7 @@
 
 use super::announce;
 use super::answer::{self, Answer};
+use super::bound;
 use super::claim::{self, Claim};
 use super::codec::{Codec, RequestBody};
 use super::early;
@@ -376,12 +377,8 @@ impl Visit<'_> {
         search: &Search,
     ) -> Result<PeerStream, Failure> {
         let upstream = &call.upstream;
-        let owner = request.location.id;
         if call.reuses_connections()
-            && let Some(mut idle) =
-                upstream
-                    .pool
-                    .take(self.claim.peer.id, owner, &upstream.keep_alive)
+            && let Some(mut idle) = bound::take(request, upstream, self.claim.peer.id)
         {
             self.is_cached = true;
             idle.requests += 1;

@@ -9,6 +9,7 @@
 
 mod announce;
 mod answer;
+mod bound;
 mod claim;
 pub mod codec;
 mod conversation;
@@ -32,6 +33,7 @@ pub mod upstream;
 mod variables;
 
 pub(crate) use answer::merge_kept;
+pub(crate) use bound::OwnPools;
 pub use codec::{Codec, Decoded, HeadStep, Interim, RequestBody, UpstreamHead};
 pub use conversation::{Call, converse};
 pub use head::Rewrite;

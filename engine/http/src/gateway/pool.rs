@@ -88,6 +88,11 @@ impl Pool {
         Some(connection)
     }
 
+    /// The peer of the connection that became idle last.
+    pub fn peer(&self) -> Option<PeerId> {
+        self.idle.borrow().back().map(|idle| idle.peer)
+    }
+
     /// Keeps a connection whose response was read to its end and not a byte further.
     pub fn give(
         self: &Rc<Self>,

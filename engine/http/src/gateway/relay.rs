@@ -1,5 +1,6 @@
 //! A response's body on its way from a peer.
 
+use super::bound;
 use super::claim::Claim;
 use super::codec::Codec;
 use super::conversation::Call;
@@ -70,6 +71,7 @@ impl<C: Codec> Relay<C> {
         let settings = &call.settings;
         let (number, size) = *settings.buffers;
         let read_size = usize::try_from(number.saturating_mul(size)).unwrap_or(READ_MAX);
+        let (pool, rules) = bound::home(request, &call.upstream);
         let rate = base::units::parse_size(&settings.limit_rate.eval(request)).unwrap_or(0);
         Self {
             peer: Some(peer),
@@ -79,10 +81,10 @@ impl<C: Codec> Relay<C> {
             id: claim.peer.id,
             claim,
             record,
-            pool: Rc::clone(&call.upstream.pool),
+            pool,
             owner: request.location.id,
             http: Rc::clone(&request.connection.http),
-            rules: call.upstream.keep_alive.clone(),
+            rules,
             keep_alive: false,
             trailers: Rc::default(),
             timeout: *settings.read_timeout,

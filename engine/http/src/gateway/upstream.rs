@@ -23,6 +23,8 @@ pub struct Upstream {
     pub sticky: Option<Rc<dyn Sticky>>,
     /// When a peer is left alone because it does worse than others, if ever.
     pub eject: Option<EjectRules>,
+    /// Whether connections over which clients authenticate belong to these (`ntlm`).
+    pub binds_clients: bool,
     /// Requests that wait for a peer.
     pub queue: Queue,
     /// Rules for idle connections.
@@ -48,6 +50,7 @@ impl Upstream {
             balancer,
             sticky: None,
             eject: None,
+            binds_clients: false,
             queue: Queue::default(),
             keep_alive,
             pool: Rc::default(),

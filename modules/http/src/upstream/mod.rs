@@ -11,6 +11,7 @@ mod crc32;
 mod eject;
 mod hash;
 mod keepalive;
+mod ntlm;
 mod queue;
 mod resolve;
 mod retry_budget;
@@ -23,6 +24,7 @@ pub(crate) use balancers::{IP_HASH, LEAST_CONN, LEAST_TIME, RANDOM};
 pub(crate) use eject::MODULE as EJECT;
 pub(crate) use hash::MODULE as HASH;
 pub(crate) use keepalive::MODULE as KEEPALIVE;
+pub(crate) use ntlm::MODULE as NTLM;
 pub(crate) use queue::MODULE as QUEUE;
 pub(crate) use retry_budget::MODULE as RETRY_BUDGET;
 pub(crate) use state::MODULE as STATE;
@@ -66,6 +68,8 @@ struct Block {
     method: Method,
     sticky: Option<Rc<dyn Sticky>>,
     queue: Option<Queue>,
+    /// Whether `ntlm` was said.
+    binds_clients: bool,
     keep_alive: KeepAlive,
     retries: Setting<Option<RetryRules>>,
     eject: Setting<Option<EjectRules>>,
@@ -162,6 +166,7 @@ fn open(line: &mut Line<'_>) -> Result<(), Refused> {
         method: Method::ByWeight,
         sticky: None,
         queue: None,
+        binds_clients: false,
         keep_alive: KeepAlive::default(),
         retries: Setting::new(Some(RetryRules::default())),
         eject: Setting::new(None),
@@ -222,6 +227,7 @@ fn finish(finishing: &mut Finishing<'_>) -> Result<(), Refused> {
             *block.retries,
         );
         upstream.sticky = block.sticky;
+        upstream.binds_clients = block.binds_clients;
         upstream.queue = block.queue.unwrap_or_default();
         upstream.eject = *block.eject;
         let upstream = Rc::new(upstream);

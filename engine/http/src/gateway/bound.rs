@@ -1,0 +1,94 @@
+//! `ntlm`: connections to peers that belong to one client's connection.
+//!
+//! NTLM authenticates a connection and not a request: whoever sends over it afterwards is taken
+//! for the one who did. So a connection over which a client began to authenticate serves requests
+//! of that client's connection only, all of them, and is closed with it.
+
+use super::pool::{KeepAlive, PeerStream, Pool};
+use super::upstream::Upstream;
+use crate::request::Request;
+use engine::peer::PeerId;
+use http1::Known;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// What a client's connection keeps to itself: for the pool of each group, a pool of its own.
+#[derive(Default)]
+pub(crate) struct OwnPools(RefCell<Vec<(Rc<Pool>, Rc<Pool>)>>);
+
+impl OwnPools {
+    fn find(&self, group: &Rc<Pool>) -> Option<Rc<Pool>> {
+        let pools = self.0.borrow();
+        let found = pools.iter().find(|(of, _)| Rc::ptr_eq(of, group));
+        found.map(|(_, own)| Rc::clone(own))
+    }
+
+    fn open(&self, group: &Rc<Pool>) -> Rc<Pool> {
+        self.find(group).unwrap_or_else(|| {
+            let own = Rc::<Pool>::default();
+            let pair = (Rc::clone(group), Rc::clone(&own));
+            self.0.borrow_mut().push(pair);
+            own
+        })
+    }
+}
+
+/// The pool that the client's connection has to itself, if it has one.
+fn own(request: &Request, upstream: &Upstream) -> Option<Rc<Pool>> {
+    let own_pools = &request.connection.rare_if_known()?.own_pools;
+    own_pools.find(&upstream.pool)
+}
+
+/// Whether the request authenticates the connection that it is sent over.
+fn authenticates(request: &Request) -> bool {
+    let scheme = |value: &[u8]| {
+        let is = |name: &[u8]| {
+            let start = value.get(..name.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(name))
+        };
+        is(b"NTLM") || is(b"Negotiate")
+    };
+    request.header(Known::Authorization).is_some_and(scheme)
+}
+
+/// The peer that the client's connection has a connection to.
+pub(super) fn peer(request: &Request, upstream: &Upstream) -> Option<PeerId> {
+    match upstream.binds_clients {
+        true => own(request, upstream)?.peer(),
+        false => None,
+    }
+}
+
+/// Takes an idle connection to `peer` that `request` may be sent over.
+pub(super) fn take(request: &Request, upstream: &Upstream, peer: PeerId) -> Option<PeerStream> {
+    let owner = request.location.id;
+    if upstream.binds_clients
+        && let Some(own) = own(request, upstream)
+        && let Some(idle) = own.take(peer, owner, &rules(&upstream.keep_alive))
+    {
+        return Some(idle);
+    }
+    upstream.pool.take(peer, owner, &upstream.keep_alive)
+}
+
+/// Where a connection that `request` was sent over is kept, and by which rules.
+pub(super) fn home(request: &Request, upstream: &Upstream) -> (Rc<Pool>, KeepAlive) {
+    let keep_alive = &upstream.keep_alive;
+    let is_own = upstream.binds_clients
+        && keep_alive.connections > 0
+        && (authenticates(request) || own(request, upstream).is_some());
+    if is_own {
+        let own_pools = &request.connection.rare().own_pools;
+        return (own_pools.open(&upstream.pool), rules(keep_alive));
+    }
+    (Rc::clone(&upstream.pool), keep_alive.clone())
+}
+
+/// One connection, for whatever location.
+fn rules(keep_alive: &KeepAlive) -> KeepAlive {
+    KeepAlive {
+        connections: 1,
+        is_local: false,
+        ..keep_alive.clone()
+    }
+}
