@@ -2,7 +2,7 @@
 
 use super::dns::{A, Dns, Question, SRV};
 use super::programs::{Program, free_port};
-use harness::{Response, Server, clock};
+use harness::{Response, Server, Signal, clock, process};
 use std::io::Write;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -330,6 +330,28 @@ fn while_name_servers_are_dead_or_cannot_tell_the_servers_stay() {
     assert!(clock::becomes_true(LIMIT, is_gone), "it does not exist");
     zone.at("app.test", &[3]);
     becomes(&server, &["127.0.0.3"]);
+}
+
+#[test]
+fn somebody_looks_when_the_worker_that_did_is_killed() {
+    let zone = Zone::default();
+    zone.at("app.test", &[1]);
+    let dns = zone.serve();
+    let server = group(APP, dns.port())
+        .allow_log("exited on signal 9")
+        .start();
+    becomes(&server, &["127.0.0.1"]);
+    let old = server.workers();
+    for worker in &old {
+        process::send(*worker, Signal::Kill).expect("it lives");
+    }
+    let are_new = || {
+        let new = server.workers();
+        new.len() == old.len() && new.iter().all(|pid| !old.contains(pid))
+    };
+    assert!(clock::becomes_true(LIMIT, are_new));
+    zone.at("app.test", &[2]);
+    becomes(&server, &["127.0.0.2"]);
 }
 
 #[test]
