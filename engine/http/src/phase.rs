@@ -3,6 +3,8 @@
 mod locate;
 mod walk;
 
+pub(crate) use locate::enter_limit;
+
 use crate::bytes::Bytes;
 use crate::error::{Abort, Error};
 use crate::error_page;
@@ -164,7 +166,12 @@ fn turn(request: &mut Request, flow: Flow) -> Result<Turn, Abort> {
         Flow::Named(name) => Turn::go(REWRITE, redirect::named(request, &name)),
         Flow::Status(code) if request.has_substitute => Turn::Answer(Response::new(code)),
         Flow::Status(code) => match redirect::to_error_page(request, code) {
-            redirect::ErrorPage::BuiltIn(response) => Turn::Answer(response),
+            redirect::ErrorPage::BuiltIn(response) => {
+                // A type kept from a peer's answer is not that of a page of our own.
+                let is_type = |name: &[u8]| name.eq_ignore_ascii_case(b"Content-Type");
+                request.extra_fields.retain(|(name, _)| !is_type(name));
+                Turn::Answer(response)
+            }
             redirect::ErrorPage::Uri { uri, args } => internal(request, uri, args),
             redirect::ErrorPage::Named(name) => Turn::go(REWRITE, redirect::named(request, &name)),
         },

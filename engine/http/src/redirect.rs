@@ -6,6 +6,7 @@ use crate::config::location_name::LocationName;
 use crate::core::respond::{NewStatus, RESPOND, Target};
 use crate::error_page;
 use crate::module::Flow;
+use crate::phase::enter_limit;
 use crate::request::Request;
 use crate::response::Response;
 use http1::Method;
@@ -56,6 +57,7 @@ pub fn named(request: &mut Request, name: &[u8]) -> Option<u16> {
     request.is_internal = true;
     request.clear_state();
     request.enter(level);
+    enter_limit(request);
     None
 }
 
@@ -195,11 +197,16 @@ pub fn split_args(uri: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// The value of the `Location` field: made absolute where it begins with one slash.
+/// The value of the `Location` field.
 pub fn location_field(request: &Request, location: &[u8]) -> Vec<u8> {
+    absolute_location(request, location).unwrap_or_else(|| location.to_vec())
+}
+
+/// `location` made absolute, which those are that begin with a slash (`absolute_redirect`).
+pub(crate) fn absolute_location(request: &Request, location: &[u8]) -> Option<Vec<u8>> {
     let settings = RESPOND.of(&request.location.settings);
     if !location.starts_with(b"/") || !*settings.absolute_redirect {
-        return location.to_vec();
+        return None;
     }
     let mut out = Vec::with_capacity(location.len() + 64);
     out.extend_from_slice(request.connection.scheme());
@@ -224,5 +231,5 @@ pub fn location_field(request: &Request, location: &[u8]) -> Vec<u8> {
         out.extend_from_slice(format!(":{port}").as_bytes());
     }
     out.extend_from_slice(location);
-    out
+    Some(out)
 }

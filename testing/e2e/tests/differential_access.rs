@@ -174,6 +174,8 @@ fn limit_except() {
             alias html/;
         }
         location /two/ { alias html/; limit_except GET OPTIONS { allow 10.0.0.1; deny all; } }
+        location /named/ { try_files /none @named; }
+        location @named { limit_except GET { deny all; } return 200 "named"; }
         "#,
     );
     let methods = ["GET", "HEAD", "POST", "PUT", "OPTIONS", "DELETE", "FOO"];
@@ -183,6 +185,7 @@ fn limit_except() {
         "/auth/a.txt",
         "/inherit/a.txt",
         "/two/a.txt",
+        "/named/",
     ];
     let exchanges = paths.iter().flat_map(|path| {
         methods.iter().flat_map(move |method| {

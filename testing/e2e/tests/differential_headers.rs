@@ -20,6 +20,7 @@ fn added_fields() {
         add_header X-Server server;
         add_header X-Always always always;
         location / { }
+        location /status/ { alias html/; add_header X-Status $status always; }
         location /own/ { add_header X-Own "own $uri"; }
         location /own/deeper/ { }
         location /nest/ {
@@ -38,6 +39,8 @@ fn added_fields() {
         [
             "/a.txt",
             "/none",
+            "/status/a.txt",
+            "/status/none",
             "/own/a.txt",
             "/own/none",
             "/own/deeper/x",

@@ -21,6 +21,23 @@ fn builder() -> Builder {
     .with_file("html/a.txt", "abc")
 }
 
+/// A line that was not understood names no version, so a page of unknown length ends with the
+/// connection; one that was understood names 1.1.
+#[test]
+fn pages_of_unknown_length() {
+    let edited = Server::of_one("sub_filter zzz yyy; location / { return 200; }");
+    let requests = [
+        "GET * HTTP/1.1",
+        "GET / HTTP/9.1",
+        "GE\x01T / HTTP/1.1",
+        "GET /.. HTTP/1.1",
+        "GET / HTTP/1.1\r\nHost: x",
+        "GET / HTTP/1.0\r\nHost: x",
+    ];
+    let requests = requests.map(|line| Exchange::new(format!("{line}\r\nHost: x\r\n\r\n")));
+    Differential::new(edited).with_exchanges(requests).run();
+}
+
 /// Each of `requests` on a connection of its own.
 #[track_caller]
 fn check<'a>(requests: impl IntoIterator<Item = &'a [u8]>) {

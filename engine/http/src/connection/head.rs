@@ -52,6 +52,11 @@ pub async fn next_request(connection: &Rc<Connection>) -> Next {
             Next::Idle
         }
         Ok(Read::Refused(status, reason)) => refused(connection, head, status, &reason),
+        Ok(Read::BadLine(status, reason)) => {
+            // No version that such a line names is believed.
+            head.parsed.version = Version::Http10;
+            refused(connection, head, status, &reason)
+        }
         Err(Error::Aborted(Abort::TimedOut)) => {
             let request = unfinished_request(connection, head);
             request.log(
@@ -78,7 +83,10 @@ pub async fn next_request(connection: &Rc<Connection>) -> Next {
 enum Read {
     Complete(usize),
     Idle,
+    /// For its fields.
     Refused(u16, String),
+    /// For its first line.
+    BadLine(u16, String),
 }
 
 async fn read_head(connection: &Rc<Connection>, head: &mut RequestHead) -> Result<Read, Error> {
@@ -100,14 +108,14 @@ async fn read_head(connection: &Rc<Connection>, head: &mut RequestHead) -> Resul
                     continue;
                 }
                 Ok(Progress::Partial) => {}
-                Err(refusal) => {
-                    let part = if parser.is_past_request_line() {
-                        "headers"
+                Err(http1::Refusal { status, reason, .. }) => {
+                    return Ok(if parser.is_past_request_line() {
+                        let reason = format!("{reason} while reading client headers");
+                        Read::Refused(status, reason)
                     } else {
-                        "request line"
-                    };
-                    let reason = format!("{} while reading client {part}", refusal.reason);
-                    return Ok(Read::Refused(refusal.status, reason));
+                        let reason = format!("{reason} while reading client request line");
+                        Read::BadLine(status, reason)
+                    });
                 }
             }
         }
@@ -169,10 +177,6 @@ fn refused(connection: &Rc<Connection>, head: Box<RequestHead>, status: u16, rea
     let parsed = &mut request.head.parsed;
     if parsed.request_line.is_empty() {
         parsed.request_line = first_line(&request.head.buf);
-    }
-    // A line that was not read to its end names no version, so the answer has a head.
-    if parsed.version == Version::Http09 {
-        parsed.version = Version::Http10;
     }
     request.log(runtime::log::Level::Info, reason);
     Next::Refused(request, status)

@@ -37,13 +37,13 @@ pub fn render(
         None => http1::status::write_line(head.status, out),
         Some(reason) => line(out, b"HTTP/1.1 ", reason),
     }
-    let location = &request.location.settings;
+    let settings = &request.location.settings;
     match &head.server {
         // A gateway passes what the other server said of itself, be it nothing.
         Some(server) if server.is_empty() => {}
         Some(server) => known_field(out, b"Server: ", server)?,
         None => {
-            if let Some(name) = server_field(&RESPOND.of(location).server_tokens, request) {
+            if let Some(name) = server_field(&RESPOND.of(settings).server_tokens, request) {
                 known_field(out, b"Server: ", &name)?;
             }
         }
@@ -58,17 +58,19 @@ pub fn render(
         ),
     }
     content_fields(head, framing, out)?;
-    if let Some(location) = &head.location {
-        field(
-            out,
-            b"Location",
-            &redirect::location_field(request, location),
-        )?;
+    let location = head.location.as_ref();
+    let absolute = location.and_then(|to| redirect::absolute_location(request, to));
+    if let Some(location) = &absolute {
+        known_field(out, b"Location: ", location)?;
     }
     if framing == BodyFraming::Chunked {
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
     connection_fields(request, head, out);
+    // One that is sent as it stands is among all other fields, as nginx has it.
+    if let (None, Some(location)) = (absolute, location) {
+        known_field(out, b"Location: ", location)?;
+    }
     if let Some(encoding) = &head.content_encoding {
         known_field(out, b"Content-Encoding: ", encoding)?;
     }

@@ -452,8 +452,13 @@ fn request_id(request: &Request, out: &mut Vec<u8>) -> bool {
 }
 
 fn status(request: &Request, out: &mut Vec<u8>) -> bool {
-    // An answer keeps the status of the error that it stands for.
-    let status = request.error_status.unwrap_or(request.sent.status);
+    // An answer keeps the status of the error that it stands for. Filters ask before it is sent.
+    let head = request.sent.head.as_ref();
+    let status = match request.sent.status {
+        0 => head.map_or(0, |head| head.status),
+        sent => sent,
+    };
+    let status = request.error_status.unwrap_or(status);
     three_digits(status, out);
     true
 }

@@ -25,11 +25,7 @@ pub(super) fn locate(request: &mut Request) -> Result<Flow, Error> {
     if *structure.internal && !request.is_internal {
         return Ok(Flow::Status(404));
     }
-    if let Some((methods, level)) = &*structure.limit
-        && !methods.contains(&request.method)
-    {
-        request.enter(*level);
-    }
+    enter_limit(request);
     let max_size = *RECEIVE.of(&request.location.settings).max_size;
     if let Some(length) = request.incoming.content_length()
         && max_size > 0
@@ -50,6 +46,16 @@ pub(super) fn locate(request: &mut Request) -> Result<Flow, Error> {
         Some(response) => Flow::respond(response),
         None => Flow::Decline,
     })
+}
+
+/// Goes on in the block of a `limit_except` that the location has for the request's method.
+pub(crate) fn enter_limit(request: &mut Request) {
+    let location = Rc::clone(&request.location);
+    if let Some((methods, level)) = &*METHODS.of(&location.settings).limit
+        && !methods.contains(&request.method)
+    {
+        request.enter(*level);
+    }
 }
 
 /// Descends from the request's location: exact name, longest prefix, then, unless that is
