@@ -120,7 +120,10 @@ impl LocationTree {
             .take_while(|entry| entry.prefix.starts_with(uri))
             .find(|entry| is_it(&entry.prefix))
             .map(|entry| entry.level);
-        prefix.or_else(|| self.exact(&[uri, b"/"].concat()))
+        if prefix.is_some() || self.exact.is_empty() {
+            return prefix;
+        }
+        self.exact(&[uri, b"/"].concat())
     }
 
     /// Whether there is nothing to find.

@@ -119,6 +119,7 @@ fn body<C: Codec>(
         if input.len() == consumed {
             relay.complete();
         }
+        request.connection.http.give_buffer(input);
         return Ok(Body::Empty);
     }
     let rest = input.len() - consumed;
@@ -127,6 +128,7 @@ fn body<C: Codec>(
     {
         add(&relay.record.response_length, rest);
         relay.complete();
+        request.connection.http.give_buffer(input);
         let all = Bytes::Shared(Rc::clone(&head.bytes));
         return Ok(Body::Bytes(all.slice(start, head.bytes.len())));
     }

@@ -456,6 +456,7 @@ impl Visit<'_> {
             record: &self.record,
             client: watches.then(|| Rc::clone(&request.connection)),
             hints: Hints::of(request, &call.settings),
+            http: Rc::clone(&request.connection.http),
         };
         if plan == RequestBody::None {
             return exchange.run(&out, Outgoing::Nothing).await;

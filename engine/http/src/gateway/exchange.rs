@@ -9,6 +9,7 @@ use super::settings::Settings;
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::request::Request;
+use crate::worker::HttpWorker;
 use runtime::Stream;
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -47,6 +48,8 @@ pub(super) struct Exchange<'x, C> {
     pub(super) client: Option<Rc<Connection>>,
     /// Where early hints go.
     pub(super) hints: Option<Hints>,
+    /// Has buffers of earlier exchanges.
+    pub(super) http: Rc<HttpWorker>,
 }
 
 /// A response's head, and what was received with it.
@@ -254,6 +257,9 @@ impl<C: Codec> Exchange<'_, C> {
                 .drain(..std::mem::take(&mut incoming.skipped));
             let room = max.saturating_sub(incoming.input.len());
             let stream = &self.peer.stream;
+            if incoming.input.capacity() == 0 && stream.is_readable_hint() {
+                incoming.input = self.http.take_buffer();
+            }
             let read = stream.try_read_append(&mut incoming.input, room);
             match read {
                 Ok(0) => return Err(Failure::premature(Doing::ReadingHead)),

@@ -168,6 +168,7 @@ async fn ask<C: Codec>(
         record,
         client: None,
         hints: None,
+        http: Rc::clone(&request.connection.http),
     };
     exchange.run(&out, Outgoing::Nothing).await
 }

@@ -9,6 +9,9 @@ use http1::{
 };
 use std::rc::Rc;
 
+/// Fields that there is room for at once: few servers send more.
+const FIELDS_USUAL: usize = 16;
+
 /// One request and its response.
 pub(super) struct Http1 {
     location: Rc<Location>,
@@ -42,7 +45,10 @@ impl Http1 {
             is_chunked: false,
             tells_end: true,
             parser: ResponseParser::default(),
-            parsed: ResponseHead::default(),
+            parsed: ResponseHead {
+                fields: Vec::with_capacity(FIELDS_USUAL),
+                ..ResponseHead::default()
+            },
             body: Body::Length(0),
         }
     }
