@@ -49,7 +49,7 @@ pub(super) fn measure_websockets(contestant: &Contestant, count: usize) -> Resul
     eprintln!("websocket: {} with {count} connections", contestant.name);
     let back = websocket::start().map_err(|error| format!("the server behind: {error}"))?;
     let events = format!("worker_connections {};", 2 * count + OTHER_DESCRIPTORS);
-    let started = contestant.start_with(&STREAM, Some(back), &events)?;
+    let started = contestant.start_with(&STREAM, Some(back.port), &events)?;
     let running = started.ok_or("it proxies nothing here")?;
     growth(&running, count, websocket::open)
 }

@@ -3,6 +3,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -17,20 +18,36 @@ const REQUEST: &[u8] = b"GET /socket HTTP/1.1\r\nHost: localhost\r\nConnection: 
 const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\
     Upgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
-/// Starts a server that agrees to every switch and then says nothing. Gives its port.
-pub(super) fn start() -> io::Result<u16> {
+/// The server behind. Dropped, it closes the connections that it holds.
+pub(super) struct Back {
+    pub(super) port: u16,
+    held: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Drop for Back {
+    fn drop(&mut self) {
+        if let Ok(mut held) = self.held.lock() {
+            held.clear();
+        }
+    }
+}
+
+/// Starts a server that agrees to every switch and then says nothing.
+pub(super) fn start() -> io::Result<Back> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
+    let held = Arc::<Mutex<Vec<TcpStream>>>::default();
+    let kept = Arc::clone(&held);
     thread::spawn(move || {
-        let mut held = Vec::new();
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
-            if read_head(&mut stream).is_ok() && stream.write_all(ANSWER).is_ok() {
-                held.push(stream);
+            let agreed = read_head(&mut stream).and_then(|_| stream.write_all(ANSWER));
+            if let (Ok(()), Ok(mut kept)) = (agreed, kept.lock()) {
+                kept.push(stream);
             }
         }
     });
-    Ok(port)
+    Ok(Back { port, held })
 }
 
 /// Opens one connection.
