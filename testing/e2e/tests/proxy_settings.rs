@@ -246,9 +246,10 @@ fn a_request_that_may_end_elsewhere_is_the_last_of_its_connection() {
 fn sizes_are_those_of_what_was_sent() {
     let (port, _seen) = scripted(|_, stream, head| {
         let answer: &[u8] = if head.starts_with(b"GET /chunks") {
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nT: t\r\n\r\n"
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n\
+              2\r\nok\r\n0\r\nT: t\r\n\r\n"
         } else {
-            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
         };
         let _ = stream.write_all(answer);
         false
@@ -272,6 +273,6 @@ fn sizes_are_those_of_what_was_sent() {
     stream.read_to_end(&mut all).expect("answers");
     assert_eq!(
         server.log_lines("sizes.log", 3),
-        ["/chunks 12 18 65", "/chunks 12 18 65", "/length 2 2 40"]
+        ["/chunks 12 18 84", "/chunks 12 18 84", "/length 2 2 59"]
     );
 }
