@@ -104,13 +104,6 @@ impl Acceptor {
     }
 }
 
-fn is_shortage(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
-    )
-}
-
 impl Worker {
     /// Accepts connections of `listener` and hands each to `accept`. `exclusive` says that
     /// other processes accept from the same socket, and one of them is enough.
@@ -274,7 +267,7 @@ impl Worker {
             // The client has left the queue already.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => true,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
-            Err(error) if is_shortage(&error) => {
+            Err(error) if sys::errno::is_shortage(&error) => {
                 self.report_rarely(Level::Crit, &|| format!("accept4() failed ({error})"));
                 self.acceptor.spare.take();
                 self.pause_for_shortage();

@@ -410,7 +410,7 @@ impl Visit<'_> {
                 requests: 1,
                 started: worker.now(),
             }),
-            Some(Err(error)) => Err(Failure::of_connect(&error, address, &self.record.peer)),
+            Some(Err(error)) => Err(Failure::of_connect(error, address, &self.record.peer)),
         }
     }
 

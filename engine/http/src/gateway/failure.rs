@@ -58,13 +58,17 @@ impl Failure {
         }
     }
 
-    /// A connection to `address`, which logs call `name`, was not made.
-    pub(super) fn of_connect(error: &io::Error, address: &Address, name: &str) -> Self {
+    /// A connection to `address`, which logs call `name`, was not made. Where sockets or memory
+    /// have run out here, no peer is to blame, and none could do better.
+    pub(super) fn of_connect(error: io::Error, address: &Address, name: &str) -> Self {
+        if sys::errno::is_shortage(&error) {
+            return Self::Ours(Error::resource("no connection to upstream", error));
+        }
         let call = match address {
             Address::Unix(_) => format!("connect() to {name}"),
             Address::Ip(_) => "connect()".to_owned(),
         };
-        Self::of_io(error, &call, Doing::Connecting)
+        Self::of_io(&error, &call, Doing::Connecting)
     }
 
     /// The peer closed before it had answered.

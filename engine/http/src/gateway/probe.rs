@@ -49,10 +49,13 @@ pub struct NoAnswer {
     pub message: String,
     /// What was being done, as the log says it: the end of the message.
     pub doing: &'static str,
+    /// Whether the server is not to blame: it was not asked.
+    pub is_ours: bool,
 }
 
 impl NoAnswer {
     fn new(failure: Failure, doing: Doing) -> Self {
+        let is_ours = matches!(failure, Failure::Ours(_));
         let message = match failure {
             Failure::Ours(error) => format!("{error} {}", doing.text()),
             failure => failure.message().unwrap_or_default(),
@@ -62,6 +65,7 @@ impl NoAnswer {
         Self {
             doing: said.unwrap_or(&doing).text(),
             message,
+            is_ours,
         }
     }
 }
@@ -98,7 +102,7 @@ pub async fn probe<C: Codec>(
     record.header_time.set(Some(header_time));
     record.status.set(received.head.status);
     records(request).head = Some(received.head.clone());
-    let keep_alive = received.head.keep_alive && received.is_sent;
+    let keep_alive = received.head.keep_alive && received.is_sent && !received.head.is_tunnel;
     let mut reading = Reading {
         peer: &peer,
         codec: &mut codec,
@@ -139,7 +143,7 @@ async fn connect(
     let options = settings.connect_options(settings.local_address(request));
     let stream = Stream::connect(worker, &probe.address, &options)
         .await
-        .map_err(|error| Failure::of_connect(&error, &probe.address, &probe.name))?;
+        .map_err(|error| Failure::of_connect(error, &probe.address, &probe.name))?;
     Ok(PeerStream {
         stream,
         requests: 1,

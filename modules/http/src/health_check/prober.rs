@@ -177,6 +177,15 @@ impl Attending {
             let Some(outcome) = self.ask().await else {
                 return;
             };
+            if let Outcome::Unanswered(NoAnswer {
+                is_ours: true,
+                message,
+                ..
+            }) = &outcome
+            {
+                self.log(Level::Error, message);
+                continue;
+            }
             let passed = matches!(outcome, Outcome::Passed);
             let Some(change) = self.record(passed) else {
                 return;
@@ -253,6 +262,7 @@ impl Attending {
         let (check, tests) = (&duty.check, &duty.found.tests);
         let mut request = self.request().map_err(|message| NoAnswer {
             message,
+            is_ours: true,
             ..NoAnswer::default()
         })?;
         let keeps = check.keepalive_time > 0;
