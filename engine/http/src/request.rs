@@ -121,6 +121,8 @@ pub struct Request {
     /// Made when the first value is kept, and shared with subrequests.
     kept: OnceCell<Rc<RefCell<Vec<Kept>>>>,
     variable_depth: Cell<u8>,
+    /// How often something was read that is not settled yet.
+    unsettled: Cell<u32>,
     /// Whether tags for a line of the error log are being computed.
     pub(crate) is_tagging: Cell<bool>,
     /// One entry a slot, made when the first of them is filled.
@@ -188,6 +190,7 @@ impl Request {
             captures: RefCell::default(),
             kept: OnceCell::new(),
             variable_depth: Cell::new(0),
+            unsettled: Cell::new(0),
             is_tagging: Cell::new(false),
             state: OnceCell::new(),
         }

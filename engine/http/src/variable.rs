@@ -104,7 +104,7 @@ pub struct Definitions {
 /// Whether a computed value holds for the rest of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caching {
-    /// Computed at its first use.
+    /// Computed at its first use, and again only if it depended on something unsettled then.
     Once,
     /// Computed at each use (`volatile`).
     Never,
@@ -378,6 +378,7 @@ impl Entry {
                     return write_kept(&kept, out);
                 }
                 let start = out.len();
+                let unsettled = request.unsettled();
                 let mut is_computed = false;
                 let mut found = self.compute(request, || {
                     is_computed = true;
@@ -388,7 +389,8 @@ impl Entry {
                     out.truncate(start);
                     found = false;
                 }
-                if is_computed && *caching == Caching::Once {
+                let is_settled = is_computed && unsettled == request.unsettled();
+                if is_settled && *caching == Caching::Once {
                     let kept = if found {
                         Kept::Value(Rc::from(&out[start..]))
                     } else {

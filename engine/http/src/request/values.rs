@@ -116,6 +116,17 @@ impl Request {
         Err(Cycle { is_news })
     }
 
+    /// Whatever is being computed depends on something that is not settled yet, as what a client
+    /// claims to be before that was judged: it is not kept for the rest of the request.
+    pub fn read_unsettled(&self) {
+        self.unsettled.set(self.unsettled.get().wrapping_add(1));
+    }
+
+    /// How often something was read that is not settled yet.
+    pub(crate) fn unsettled(&self) -> u32 {
+        self.unsettled.get()
+    }
+
     /// Forgets a kept value, so that the variable is computed again.
     pub fn forget(&self, id: VariableId) {
         if let Some(kept) = self.kept.get()

@@ -75,9 +75,13 @@ fn token(request: &Request) -> Option<Rc<Token>> {
     let location = Rc::clone(&request.location);
     match &*state.0.borrow() {
         Known::Judged(token) => return Some(Rc::clone(token)),
+        // The next who asks may hear something else.
+        _ => request.read_unsettled(),
+    }
+    match &*state.0.borrow() {
         Known::Unjudged(id, token) if *id == location.id => return Some(Rc::clone(token)),
         Known::Reading | Known::Refused => return None,
-        Known::Nothing | Known::Unjudged(..) => {}
+        _ => {}
     }
     let settings = SETTINGS.of(&location.settings);
     let asked = settings.asked.as_ref()?;

@@ -137,6 +137,8 @@ const VARIABLES: &str = r#"
     auth_jwt_claim_set $roles roles;
     auth_jwt_claim_set $missing info missing;
     auth_jwt_header_set $algorithm alg;
+    map $jwt_claim_sub $mapped { ann ann; admin admin; default ""; }
+    map "$mapped" $again { default $mapped; }
     server {
         listen 127.0.0.1:{port};
         auth_jwt "closed site";
@@ -144,7 +146,8 @@ const VARIABLES: &str = r#"
         add_header X-Told "$jwt_claim_sub|$email|$admin|$roles|$missing|$jwt_claim_info|$jwt_claim_nothing|$jwt_claim_zero|$jwt_header_kid|$algorithm" always;
         add_header X-Payload "$jwt_payload" always;
         add_header X-Claims "$jwt_claims" always;
-        set $early "$jwt_claim_sub";
+        add_header X-Mapped $again always;
+        set $early "$jwt_claim_sub$again";
         location /open { auth_jwt off; }
         location /allowed { satisfy any; allow all; }
         location /signed { }
@@ -186,6 +189,13 @@ fn claims_and_headers_are_variables() {
         text.starts_with('{') && text.contains("ann@example.com"),
         "{text}"
     );
+    for (path, name) in [
+        ("/signed", "signed:HS256"),
+        ("/encrypted", "encrypted:dir-A256GCM"),
+    ] {
+        let response = with_token(&server, path, made.token(name));
+        assert_eq!(response.header("X-Mapped"), Some("ann"), "{path}");
+    }
     let (encrypted, payload, text) = told("/encrypted", "encrypted:dir-A256GCM");
     assert_eq!((encrypted, &payload), (format!("{claims}|s256|dir"), &text));
     assert!(text.starts_with('{'), "{text}");
@@ -204,6 +214,9 @@ fn claims_and_headers_are_variables() {
         for name in ["signed:HS256", "refused:other-claims"] {
             let nothing = ("|||||||||".to_owned(), String::new(), String::new());
             assert_eq!(told(path, name), nothing, "{path} {name}");
+            // Nor is what a table made of it, for the server's rules.
+            let response = with_token(&server, path, made.token(name));
+            assert_eq!(response.header("X-Mapped"), None, "{path} {name}");
         }
     }
     // Who asks before it was judged hears what it says of itself.
