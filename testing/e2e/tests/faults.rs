@@ -2,7 +2,7 @@
 
 use harness::{Client, Server, Signal, clock, process};
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -164,6 +164,116 @@ impl Drop for SmallDisk {
         let unmounted = Command::new("umount").arg("-l").arg(&self.0).status();
         assert!(unmounted.is_ok_and(|status| status.success()));
     }
+}
+
+/// Fills the disk at `place` to the last byte, with a file that is to be removed.
+fn fill(place: &Path) -> PathBuf {
+    let path = place.join("filler");
+    let mut file = fs::File::create(&path).expect("an empty file needs no room");
+    while file.write(&[0; 4096]).is_ok_and(|count| count > 0) {}
+    path
+}
+
+/// Logs whose disk is full cost no request, and go on as soon as there is room.
+#[test]
+fn logs_go_on_when_there_is_room_again() {
+    let place = harness::Prefix::new();
+    let small = place.path().join("small");
+    let Some(_disk) = SmallDisk::mount(&small) else {
+        harness::skip::skip("not allowed to mount a small file system");
+        return;
+    };
+    let shown = small.display();
+    let server = Server::new(&format!(
+        "error_log logs/error.log info;
+         error_log {shown}/error.log info;
+         access_log {shown}/access.log;
+         access_log {shown}/buffered.log combined buffer=4k flush=100ms;
+         access_log {shown}/$arg_name.log;
+         server {{
+             listen 127.0.0.1:{{port}};
+             location = /tag {{ return 200 $args; }}
+         }}"
+    ))
+    .allow_log("No space left on device")
+    .start();
+    assert_eq!(server.get("/tag?name=a").text(), "name=a");
+    let filler = fill(&small);
+    let started = clock::now();
+    let mut client = server.connect();
+    for _ in 0..300 {
+        assert_eq!(client.get("/tag?name=lost").text(), "name=lost");
+        assert_eq!(client.get("/missing?name=lost").status, 404);
+    }
+    assert!(started.elapsed() < LIMIT, "{:?}", started.elapsed());
+    fs::remove_file(filler).unwrap();
+    for log in ["access", "buffered", "found", "error"] {
+        let goes_on = || {
+            assert_eq!(server.get("/missing?name=found").status, 404);
+            let text = fs::read_to_string(small.join(format!("{log}.log")));
+            text.is_ok_and(|text| text.contains("/missing?name=found"))
+        };
+        assert!(clock::becomes_true(LIMIT, goes_on), "{log}.log");
+    }
+    // A line that did not fit is not there by half: what follows stands in a line of its own.
+    let text = fs::read_to_string(small.join("access.log")).unwrap();
+    let is_whole = |line: &str| line.starts_with("127.0.0.1 - - [");
+    let broken = text.lines().filter(|line| !is_whole(line)).count();
+    assert!(broken <= 1, "{broken} lines are broken");
+}
+
+/// An answer that is to wait on a disk that is full, or becomes full, waits at the server behind.
+/// nginx cuts it off.
+#[test]
+fn answers_that_the_disk_cannot_hold_are_whole() {
+    if is_nginx() {
+        return;
+    }
+    let place = harness::Prefix::new();
+    let small = place.path().join("small");
+    let Some(_disk) = SmallDisk::mount(&small) else {
+        harness::skip::skip("not allowed to mount a small file system");
+        return;
+    };
+    let size = 16 << 20;
+    let server = Server::new(&format!(
+        "proxy_temp_path {}/temp; proxy_buffers 4 8k;
+         server {{
+             listen 127.0.0.1:{{port}};
+             location /up/ {{ proxy_pass http://127.0.0.1:{{port}}/; }}
+             location = /tag {{ return 200 $args; }}
+         }}",
+        small.display()
+    ))
+    .with_file("html/large", "a".repeat(size))
+    .allow_log("No space left on device")
+    .start();
+    let answer = || {
+        let mut client = server.connect();
+        client
+            .send("GET /up/large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        // Longer than the server behind needs to fill whatever there is.
+        thread::sleep(Duration::from_millis(300));
+        let response = client.receive();
+        response.is_complete && response.body.len() == size
+    };
+    assert!(answer(), "becomes full");
+    let filler = fill(&small);
+    assert!(answer(), "is full");
+    assert_eq!(server.get("/tag?a").text(), "a");
+    server.wait_for_error_log("No space left on device");
+    fs::remove_file(filler).unwrap();
+    assert!(answer(), "is free again");
+    let is_clear = || {
+        fill(&small)
+            .metadata()
+            .is_ok_and(|filler| filler.len() > 900_000)
+    };
+    assert!(
+        clock::becomes_true(LIMIT, is_clear),
+        "nothing was left behind"
+    );
 }
 
 /// A body that the disk has no room for is an error of that request alone.

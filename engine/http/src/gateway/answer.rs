@@ -144,7 +144,7 @@ fn body<C: Codec>(
         ));
     }
     let limits = read_ahead::Limits::of(&call.settings);
-    let ahead = ReadAhead::new(relay, &connection.http, limits, finishes);
+    let ahead = ReadAhead::new(relay, &connection, limits, finishes);
     Ok(Body::from_source(
         Watched::new(ahead, connection, watches).passing_trailers(trailers),
     ))

@@ -1,5 +1,5 @@
 //! Reading a response as fast as the peer sends it, whatever the client does: into memory,
-//! then into a temporary file, then no further.
+//! then into a temporary file, then no further. Where the disk is full, there is no file.
 //!
 //! As long as the client keeps up it is served straight from the peer, by its own task. Another
 //! task reads ahead while the client makes it wait.
@@ -9,9 +9,9 @@ use super::relay::Relay;
 use super::settings::Settings;
 use crate::body::{Chunk, FileRange, Source};
 use crate::bytes::Bytes;
+use crate::connection::Connection;
 use crate::core::receive::TempPath;
 use crate::error::Error;
-use crate::worker::HttpWorker;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -55,7 +55,7 @@ struct Shared<C> {
     /// Bytes in the file.
     written: u64,
     limits: Limits,
-    http: Rc<HttpWorker>,
+    connection: Rc<Connection>,
     /// How it ended.
     end: Option<Result<(), Error>>,
     trailers: Vec<(Bytes, Bytes)>,
@@ -76,7 +76,7 @@ impl<C: Codec> ReadAhead<C> {
     /// nobody wants it any more.
     pub(super) fn new(
         relay: Relay<C>,
-        http: &Rc<HttpWorker>,
+        connection: &Rc<Connection>,
         limits: Limits,
         finishes: bool,
     ) -> Self {
@@ -87,7 +87,7 @@ impl<C: Codec> ReadAhead<C> {
             file: None,
             written: 0,
             limits,
-            http: Rc::clone(http),
+            connection: Rc::clone(connection),
             end: None,
             trailers: Vec::new(),
             has_producer: false,
@@ -116,9 +116,12 @@ impl<C: Codec> ReadAhead<C> {
             }
             return;
         }
-        let http = Rc::clone(&shared.http);
+        let connection = Rc::clone(&shared.connection);
         drop(shared);
-        http.worker.spawn(produce(Rc::clone(&self.shared)));
+        connection
+            .http
+            .worker
+            .spawn(produce(Rc::clone(&self.shared)));
     }
 }
 
@@ -227,11 +230,7 @@ impl<C: Codec> Shared<C> {
             }
             match ready!(self.poll_relay(cx)) {
                 Some(_) if self.is_closed => continue,
-                Some(chunk) => {
-                    if let Err(error) = self.add(chunk) {
-                        self.finish(Err(error));
-                    }
-                }
+                Some(chunk) => self.add(chunk),
                 None => {}
             }
             if let Some(consumer) = self.consumer.take() {
@@ -240,9 +239,17 @@ impl<C: Codec> Shared<C> {
         }
     }
 
-    fn add(&mut self, chunk: Chunk) -> Result<(), Error> {
+    fn add(&mut self, chunk: Chunk) {
         let chunk = match chunk {
-            Chunk::Bytes(bytes) if self.in_memory >= self.limits.memory => self.spill(&bytes)?,
+            Chunk::Bytes(bytes) if self.in_memory >= self.limits.memory => {
+                self.spill(&bytes).unwrap_or_else(|error| {
+                    // What is read stays in memory, and no more is read while that is full: the
+                    // client gets its answer as if there were no file to be had.
+                    self.connection.log(error.level(), &error.to_string());
+                    self.limits.file = 0;
+                    Chunk::Bytes(bytes)
+                })
+            }
             other => other,
         };
         match (chunk, self.queue.back_mut()) {
@@ -256,7 +263,6 @@ impl<C: Codec> Shared<C> {
                 self.queue.push_back(chunk);
             }
         }
-        Ok(())
     }
 
     /// Puts `bytes` into the temporary file.
@@ -264,7 +270,7 @@ impl<C: Codec> Shared<C> {
         let file = match &self.file {
             Some(file) => Arc::clone(file),
             None => {
-                let made = self.http.create_temporary(&self.limits.folder);
+                let made = self.connection.http.create_temporary(&self.limits.folder);
                 let made = made.and_then(sys::file::Temporary::unlink);
                 let made = made
                     .map_err(|error| Error::resource("creating a temporary file failed", error))?;
