@@ -2,6 +2,7 @@
 //!
 //! | started with | prefix | configuration | error log | process id |
 //! |---|---|---|---|---|
+//! | `-c /built-in/nginx.conf` | the current folder | built in | standard error | none |
 //! | `-p DIR` | DIR | `conf/nginx.conf` | `logs/error.log` | `logs/nginx.pid` |
 //! | there is `/etc/nginx/nginx.conf` | `/etc/nginx` | that | `/var/log/nginx/error.log` | `/run/nginx.pid` |
 //! | `-c`, or there is `/usr/local/nginx/conf/nginx.conf` | `/usr/local/nginx` | as with `-p` | | |
@@ -9,6 +10,7 @@
 //!
 //! Relative names are relative to the prefix; `-c` and `-e` replace their column.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::cli::Options;
@@ -44,7 +46,10 @@ impl Paths {
     }
 
     fn find_with(options: &Options, current: &Path, exists: impl Fn(&Path) -> bool) -> Self {
-        let mut paths = if let Some(prefix) = &options.prefix {
+        let mut paths = if options.file.as_deref() == Some(OsStr::new(BUILT_IN_NAME)) {
+            // For those who have nginx on their machine, and want a first look all the same.
+            Self::nowhere(current)
+        } else if let Some(prefix) = &options.prefix {
             Self::below(&current.join(prefix))
         } else if exists(Path::new("/etc/nginx/nginx.conf")) {
             Self::of_package()
@@ -166,7 +171,12 @@ mod tests {
         assert_eq!(find(&file, &[]).prefix, Path::new("/usr/local/nginx"));
         assert_eq!(find(&file, &[]).built_in, None);
 
+        let named = Options {
+            file: Some(BUILT_IN_NAME.into()),
+            ..Options::default()
+        };
         let nothing = find(&none, &[]);
+        assert_eq!(find(&named, &[package, local]), nothing);
         assert!(
             nothing
                 .built_in

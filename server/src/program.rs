@@ -218,7 +218,7 @@ fn go_to_work(
         daemon::redirect_standard_error(path).map_err(|e| failed("dup2(STDERR)", &e))?;
     }
     if loader.paths.built_in.is_some() {
-        print("tidegate: no configuration found; see http://localhost:8080 (Ctrl-C ends it)");
+        print("tidegate: the built-in configuration; see http://localhost:8080 (Ctrl-C ends it)");
     }
     let has_master = plan.master_process;
     let origin = Origin {
