@@ -165,3 +165,34 @@ fn built_in_pages() {
         ])
         .run();
 }
+
+/// What is to be no content is content, with the status of the error whose page it is.
+#[test]
+fn pages_that_would_have_no_content() {
+    let inside = r#"
+        location /bare { error_page 404 /204; return 404; }
+        location /text { error_page 404 /204/text; return 404; }
+        location /named { error_page 404 @204; return 404; }
+        location /own { error_page 404 = /204/text; return 404; }
+        location /given { error_page 404 =204 /204/text; return 404; }
+        location /both { error_page 404 =204 /200; return 404; }
+        location /unmodified { error_page 404 /304; return 404; }
+        location = /204 { return 204; }
+        location = /204/text { return 204 text; }
+        location = /200 { return 200 text; }
+        location = /304 { return 304; }
+        location @204 { return 204 "named $uri"; }
+    "#;
+    Differential::new(Server::of_one(inside))
+        .with_exchanges(gets(&[
+            "/bare",
+            "/text",
+            "/named",
+            "/own",
+            "/given",
+            "/both",
+            "/unmodified",
+            "/204/text",
+        ]))
+        .run();
+}

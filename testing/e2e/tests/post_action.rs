@@ -4,7 +4,7 @@ use harness::{Binary, Builder, Server, skip};
 
 const SERVERS: &str = r#"
     log_format main "$request -> $uri?$args size=$body_bytes_sent [$request_completion] "
-        "$sent_http_content_type $sent_http_x_sent $upstream_status $request_method $status";
+        "$sent_http_x_sent $upstream_status $request_method $status";
     log_format back "$request_method $uri $http_x_from $args";
     access_log logs/main.log main;
     server {

@@ -123,6 +123,10 @@ fn begin(request: &mut Request, mut response: Response) -> (Response, BodyFramin
         // What was found in place of the thing asked for has a time that says nothing of it.
         response.head.last_modified = None;
     }
+    if response.head.status == 204 {
+        // There is nothing that a type could be of.
+        response.head.content_type = None;
+    }
     loop {
         let framing = framing_of(request, &response.head);
         if framing == BodyFraming::Close {

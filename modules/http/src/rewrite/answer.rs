@@ -50,8 +50,6 @@ impl Answer {
                 let location = text.value(request);
                 redirect::client(request, status, location)
             }
-            // There is nothing that a type could be of.
-            (204, _) => Flow::respond(Response::new(status)),
             (_, text) => {
                 let kind = files::content_type(request);
                 Flow::respond(Response::text(status, kind, text.value(request)))
