@@ -169,7 +169,10 @@ const VARIABLES: &[Variable] = &[
     Variable::new("time_local", |r, out| {
         text(out, &r.connection.http.worker.wall().log_time)
     }),
-    Variable::new("uri", |r, out| some(out, &r.uri)),
+    Variable::new("uri", |r, out| {
+        // Of a path that leads out of the root nothing is left, and that is known.
+        some(out, &r.uri) || !r.original_uri().is_empty()
+    }),
 ];
 
 fn text(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
