@@ -289,14 +289,16 @@ mod tests {
     #[test]
     fn a_wake_for_the_other_worker_of_a_thread_reaches_it() {
         let first = WakeQueue::new().unwrap();
-        let waker = first.waker(1, 1);
+        let waker = first.waker(41, 1);
         waker.wake_by_ref();
         let second = WakeQueue::new().unwrap();
         let mut woken = Vec::new();
         second.take_local(&mut woken);
         assert!(woken.is_empty());
         first.take_remote(&mut woken);
-        assert_eq!(woken.len(), 1);
+        // Another test may wake a worker that is gone, whose number this one has got.
+        let own = woken.iter().filter(|key| key.index() == 41);
+        assert_eq!(own.count(), 1);
     }
 
     #[test]
