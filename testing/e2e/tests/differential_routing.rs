@@ -242,6 +242,7 @@ fn internal_and_alias() {
     let builder = Server::of_one(
         r#"
         location /secret/ { internal; return 200 secret; }
+        location /hidden { internal; location /hidden/in { return 200 hidden; } }
         location /into { try_files /none /secret/x; }
         location = /page { internal; return 200 page; }
         error_page 404 /page;
@@ -259,6 +260,7 @@ fn internal_and_alias() {
     Differential::new(builder)
         .with_exchanges(gets(&[
             "/secret/x",
+            "/hidden/in",
             "/into",
             "/page",
             "/none",

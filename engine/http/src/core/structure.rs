@@ -21,7 +21,7 @@ pub struct MethodLimit {
     pub internal: Setting<bool>,
 }
 
-inherit_fields!(MethodLimit {} own: { limit, internal });
+inherit_fields!(MethodLimit { internal } own: { limit });
 
 const BLOCKS: &[Directive<Blocks>] = &[
     block("server", Contexts::HTTP, Arity::NONE, |_, line| {
