@@ -124,8 +124,9 @@ fn begin(request: &mut Request, mut response: Response) -> (Response, BodyFramin
         response.head.last_modified = None;
     }
     if response.head.status == 204 {
-        // There is nothing that a type could be of.
+        // There is nothing that a type or a length could be of.
         response.head.content_type = None;
+        response.head.content_length = None;
     }
     loop {
         let framing = framing_of(request, &response.head);
