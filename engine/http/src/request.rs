@@ -77,8 +77,8 @@ pub struct Request {
     pub is_internal: bool,
     /// Whether this is a subrequest.
     pub is_subrequest: bool,
-    /// Whether the client has its answer, and something else is done about the request.
-    pub(crate) is_answered: bool,
+    /// Whether nobody waits for this: the client has its answer, or it is done beside that.
+    pub(crate) is_detached: bool,
     /// What it shares with the requests made for the same main request.
     pub(crate) family: OnceCell<Rc<Family>>,
     /// Whether failures are answered by nothing but their status: whoever made this request
@@ -168,7 +168,7 @@ impl Request {
             host_port: None,
             is_internal: false,
             is_subrequest: false,
-            is_answered: false,
+            is_detached: false,
             family: OnceCell::new(),
             has_substitute: false,
             nesting_left: SUBREQUESTS_MAX,
@@ -209,6 +209,7 @@ impl Request {
         nested.family = OnceCell::from(Rc::clone(self.family()));
         nested.nesting_left = self.nesting_left.saturating_sub(1);
         nested.body.clone_from(&self.body);
+        nested.is_detached = self.is_detached;
         nested.keep_alive = self.keep_alive.clone();
         nested.user.clone_from(&self.user);
         nested.real_peer = self.real_peer;
@@ -299,9 +300,15 @@ impl Request {
     }
 
     /// Whether the client waits for what is done about this request, so that its leaving is of
-    /// account. A subrequest leaves that to its main request, and may outlive it.
+    /// account. That of a subrequest is its main request's, in whose task it runs.
     pub fn is_waited_for(&self) -> bool {
-        !self.is_subrequest && !self.is_answered
+        !self.is_detached
+    }
+
+    /// Lets the request go on in a task of its own: the client may leave before it ends, and is
+    /// watched by somebody else.
+    pub fn detach(&mut self) {
+        self.is_detached = true;
     }
 
     /// The host for redirects and `$host`: what the client named, else the server's name.

@@ -64,6 +64,7 @@ async fn run(request: &mut Request) -> Result<Flow, Error> {
     }
     for uri in settings.uris.iter() {
         let mut copy = subrequest::subrequest(request, uri.clone(), request.args.clone())?;
+        copy.detach();
         copy.method = request.method;
         if !*settings.has_body {
             copy.body = None;

@@ -16,7 +16,11 @@ fn fields_are_added_once_to_416() {
         response.headers_named("X-Always").collect::<Vec<_>>(),
         ["a"]
     );
-    assert_eq!(response.header("X-Found"), Some("b"), "of the file, and kept");
+    assert_eq!(
+        response.header("X-Found"),
+        Some("b"),
+        "of the file, and kept"
+    );
 }
 
 /// nginx 1.31 sends `Content-Length: 0` with `return 304`. A 304 may only repeat the length that

@@ -46,6 +46,7 @@ pub(super) static MODULE: Module = Module {
 pub(crate) fn are_wanted(request: &Request) -> bool {
     let conditions = &SETTINGS.of(&request.location.settings).conditions;
     !conditions.is_empty()
+        && !request.is_subrequest
         && request.is_waited_for()
         && speaks_http11(request)
         && conditions.any(request)

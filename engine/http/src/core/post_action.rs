@@ -43,7 +43,7 @@ pub(crate) fn is_wanted(request: &Request) -> bool {
 pub(crate) async fn run(request: &mut Request) {
     // What is left of the body is not for this: it may never come.
     let incoming = std::mem::take(&mut request.incoming);
-    request.is_answered = true;
+    request.detach();
     while is_wanted(request) && request.can_redirect() {
         let flow = flow(&SETTINGS.of(&request.location.settings).target);
         match phase::serve_from(request, flow).await {

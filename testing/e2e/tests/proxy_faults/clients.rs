@@ -14,6 +14,8 @@ fn serve(binary: &Binary, upstream: &Scripted, rules: &str) -> Server {
          server {{
              listen 127.0.0.1:{{port}};
              location / {{ proxy_pass http://127.0.0.1:{{port_up}}; {rules} }}
+             location /asked {{ auth_request /; }}
+             location /page {{ add_before_body /; default_type text/html; return 200 page; }}
          }}"
     );
     start(binary.clone(), &text, &[("up".to_owned(), upstream.port())])
@@ -64,6 +66,22 @@ fn one_that_leaves_frees_the_server() {
                 let server = serve(&binary, &upstream, rules);
                 ask_and_leave(&server, &upstream, request);
                 assert!(upstream.is_left_alone(), "{binary:?}, {rules} {stage}");
+            }
+        }
+    }
+}
+
+/// Nor do those wait who would use the answer: access, or a page that it is to stand in.
+#[test]
+fn one_that_leaves_frees_the_server_of_a_subrequest() {
+    for binary in binaries() {
+        for path in ["/asked", "/page"] {
+            for steps in [vec![Step::Request, Step::Hang], stays(BEGUN)] {
+                let upstream = Scripted::new(&steps);
+                let server = serve(&binary, &upstream, "");
+                let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+                ask_and_leave(&server, &upstream, &request);
+                assert!(upstream.is_left_alone(), "{binary:?}, {path}, {steps:?}");
             }
         }
     }
