@@ -9,7 +9,7 @@ use engine::directive::{custom, joined, lossy, unset};
 use engine::setting::Inherit;
 use engine::{Arity, Contexts, Directive, Line, Refused, Setting, SettingsTable, Slot, Template};
 use http::config::finish::Finishing;
-use http::gateway::settings::read_next_of_tunnels;
+use http::gateway::settings::rows::read_next_of_tunnels;
 use http::gateway::{
     self, Call, Codec, Decoded, Groups, HeadStep, RequestBody, Rewrite, Upstream, UpstreamHead,
     Upstreams, upstream,
