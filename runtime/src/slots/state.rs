@@ -154,7 +154,7 @@ pub(crate) struct Slot {
     in_use: bool,
 }
 
-// With the 20 bytes of a timer this is what an idle connection costs the event loop.
+// With the 16 bytes of a timer this is what an idle connection costs the event loop.
 const _: () = assert!(size_of::<Slot>() <= 48);
 
 #[derive(Clone, Copy)]
