@@ -226,10 +226,12 @@ fn largest_heads_cost_their_buffers() {
     assert_memory(&server, before, most, count, 36 << 10);
 }
 
+/// Requests over which processor time is taken.
+const ROUNDS: u32 = 20;
+
 /// What is too much costs hardly more than any other request, and never ten milliseconds.
 #[test]
 fn bombs_cost_little_time() {
-    const ROUNDS: u32 = 20;
     let server = roomy("location /put/ { dav_methods PUT; }", 512).start();
     let head = "GET /tag HTTP/1.1\r\nHost: h\r\n";
     let chunked = "PUT /put/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -278,6 +280,59 @@ fn bombs_cost_little_time() {
         let each = (process::cpu_time(worker).unwrap() - before) / ROUNDS;
         eprintln!("{name}: {each:?}");
         assert!(each <= Duration::from_millis(10), "{name}: {each:?}");
+    }
+}
+
+/// Expressions that take exponential time where an engine goes back and forth, for texts that
+/// nearly match. Some need such an engine: for them it has a limit, past which there is a 500.
+const EXPLOSIVE: [&str; 20] = [
+    r"^(a+)+$",
+    r"^(a|aa)+$",
+    r"^(a|a?)+$",
+    r"^(a*)*$",
+    r"^(.*a){12}$",
+    r"^(a+)+(?<!b)$",
+    r"^(a|aa)+(?=z)$",
+    r"^(a*)*\1$",
+    r"^((a+)+)+(?!x)b$",
+    r"^(\w+\s?)*$",
+    r"^(.+)+\1?b$",
+    r"^(?=(a+)+$)b",
+    r"^(a+)*b\1",
+    r"(a+)+b(?<=c)",
+    r"^(.*?,){11}P",
+    r"(x+x+)+y",
+    r"^([a-z0-9])(([-.]|[_]+)?([a-z0-9]+))*(@){1}$",
+    r"^(?:a?){50}a{50}$",
+    r"^(a?a?)*(?<!q)b$",
+    r"^(([a-z])+.)+[A-Z]([a-z])+$",
+];
+
+#[test]
+fn explosive_expressions_cost_little_time() {
+    let mut inside = String::from("large_client_header_buffers 4 16k;");
+    for (at, expression) in EXPLOSIVE.iter().enumerate() {
+        inside += &format!(
+            "location = /{at} {{ if ($args ~ \"{expression}\") {{ return 200; }} return 204; }}\n"
+        );
+    }
+    let server = roomy(&inside, 512).start();
+    let worker = server.workers()[0];
+    let texts = [
+        "a".repeat(8191) + "!",
+        "aaa,".repeat(2048),
+        "x".repeat(8192),
+    ];
+    for (at, expression) in EXPLOSIVE.iter().enumerate() {
+        for text in &texts {
+            let before = process::cpu_time(worker).unwrap();
+            for _ in 0..ROUNDS {
+                let status = server.get(&format!("/{at}?{text}")).status;
+                assert!(matches!(status, 200 | 204 | 500), "{expression}: {status}");
+            }
+            let each = (process::cpu_time(worker).unwrap() - before) / ROUNDS;
+            assert!(each <= Duration::from_millis(10), "{expression}: {each:?}");
+        }
     }
 }
 
