@@ -46,12 +46,33 @@ pub fn page(request: &Request, status: u16) -> Response {
     response.with_body(Bytes::Static(b"text/html"), Body::Bytes(html.into()))
 }
 
-/// Internet Explorer (not Opera), and Chrome of those days.
-fn is_padded_browser(request: &Request) -> bool {
-    let agent = request.header(http1::Known::UserAgent).unwrap_or_default();
+/// A page that takes the place of a redirect for browsers that did not follow some redirects
+/// (`msie_refresh`).
+pub(crate) fn refresh(request: &Request, status: u16, location: &[u8]) -> Option<Response> {
+    let is_wanted = *RESPOND.of(&request.location.settings).msie_refresh;
+    if !is_wanted || !matches!(status, 301 | 302) || !is_msie(user_agent(request)) {
+        return None;
+    }
+    let mut html = b"<html><head><meta http-equiv=\"Refresh\" content=\"0; URL=".to_vec();
+    base::escape::uri(base::escape::Uri::Refresh, location, &mut html);
+    html.extend_from_slice(b"\"></head><body></body></html>\r\n");
+    Some(Response::text(200, Bytes::Static(b"text/html"), html))
+}
+
+fn user_agent(request: &Request) -> &[u8] {
+    request.header(http1::Known::UserAgent).unwrap_or_default()
+}
+
+/// Internet Explorer, and not Opera under its name.
+fn is_msie(agent: &[u8]) -> bool {
     memchr::memmem::find(agent, b"MSIE ").is_some()
         && memchr::memmem::find(agent, b"Opera").is_none()
-        || memchr::memmem::find(agent, b"Chrome/").is_some()
+}
+
+/// Internet Explorer, and Chrome of those days.
+fn is_padded_browser(request: &Request) -> bool {
+    let agent = user_agent(request);
+    is_msie(agent) || memchr::memmem::find(agent, b"Chrome/").is_some()
 }
 
 fn heading(status: u16, title: &'static str) -> &'static str {

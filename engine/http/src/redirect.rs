@@ -140,8 +140,12 @@ fn ends_connection(status: u16) -> bool {
 
 /// A redirect of the client to `location` with `status`.
 pub fn to(request: &Request, status: u16, location: impl Into<Bytes>) -> Response {
+    let location = location.into();
+    if let Some(page) = error_page::refresh(request, status, &location) {
+        return page;
+    }
     let mut response = error_page::page(request, status);
-    response.head.location = Some(location.into());
+    response.head.location = Some(location);
     response
 }
 

@@ -166,6 +166,41 @@ fn built_in_pages() {
         .run();
 }
 
+/// A page in the place of a redirect, for Internet Explorer alone.
+#[test]
+fn pages_that_refresh() {
+    let builder = Server::of_one(
+        r#"
+        msie_refresh on;
+        location /301 { return 301 "/x y'z~\"?$args"; }
+        location /302 { return 302 http://h.test/x; }
+        location /303 { return 303 /x; }
+        location /off { msie_refresh off; return 302 /x; }
+        location /rewrite { rewrite ^ /x redirect; }
+        location /page { error_page 404 http://h.test/page; return 404; }
+        "#,
+    )
+    .with_file("html/folder/a", "");
+    let agents = [
+        "User-Agent: Mozilla/4.0 (compatible; MSIE 6.0; Windows)\r\n",
+        "User-Agent: MSIE 6.0; Opera\r\n",
+        "",
+    ];
+    let paths = [
+        "/301?a=%20<b>",
+        "/302",
+        "/303",
+        "/off",
+        "/rewrite",
+        "/page",
+        "/folder",
+    ];
+    let exchanges = agents
+        .iter()
+        .flat_map(|agent| paths.map(|path| Exchange::get(path, agent)));
+    Differential::new(builder).with_exchanges(exchanges).run();
+}
+
 /// What is to be no content is content, with the status of the error whose page it is.
 #[test]
 fn pages_that_would_have_no_content() {
