@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use base::date;
 
 use crate::binary::Binary;
 use crate::builder::Builder;
@@ -152,23 +154,24 @@ impl Differential {
     /// What `binary` answers to every exchange.
     #[track_caller]
     fn answers(&self, binary: Binary) -> Vec<Vec<Answer>> {
+        let started = unix_now();
         let server = self.builder.clone().binary(binary).start();
         self.exchanges
             .iter()
-            .map(|exchange| self.ask(&server, exchange))
+            .map(|exchange| self.ask(&server, started, exchange))
             .collect()
     }
 
     /// Makes one exchange.
     #[track_caller]
-    fn ask(&self, server: &Server, exchange: &Exchange) -> Vec<Answer> {
+    fn ask(&self, server: &Server, started: i64, exchange: &Exchange) -> Vec<Answer> {
         let mut client = server.connect();
         // A server may refuse and close before it has read everything.
         let _ = client.send(&exchange.bytes);
         let mut answers = Vec::new();
         for _ in 0..exchange.responses {
             match client.try_receive() {
-                Ok(Some(response)) => answers.push(self.normalized(server, response)),
+                Ok(Some(response)) => answers.push(self.normalized(server, started, response)),
                 Ok(None) => answers.push(Answer::Closed),
                 Err(error) => answers.push(Answer::Nothing(error.kind().to_string())),
             }
@@ -186,8 +189,9 @@ impl Differential {
         answers
     }
 
-    /// A response without what must differ between two servers.
-    fn normalized(&self, server: &Server, response: Response) -> Answer {
+    /// A response without what must differ between two servers, of one started in the second
+    /// `started`.
+    fn normalized(&self, server: &Server, started: i64, response: Response) -> Answer {
         let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in &response.headers {
             let name = name.to_ascii_lowercase();
@@ -197,6 +201,8 @@ impl Differential {
             let is_ignored = VALUE_IGNORED.contains(&name.as_str());
             let value = if is_ignored {
                 "*".to_owned()
+            } else if changed_at(&name, value).is_some_and(|at| at >= started) {
+                "{since the server started}".to_owned()
             } else {
                 neutral(server, value)
             };
@@ -240,6 +246,26 @@ enum Answer {
     Closed,
     /// Nothing came, or not what HTTP allows.
     Nothing(String),
+}
+
+/// The present second.
+fn unix_now() -> i64 {
+    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// When a file was changed, by a field that tells it: one that a request has made is not of the
+/// same second on both servers.
+fn changed_at(name: &str, value: &str) -> Option<i64> {
+    match name {
+        "last-modified" => date::parse_http(value.as_bytes()),
+        "etag" => {
+            let tag = value.trim_start_matches("W/").trim_start_matches('"');
+            let (seconds, _size) = tag.split_once('-')?;
+            i64::from_str_radix(seconds, 16).ok()
+        }
+        _ => None,
+    }
 }
 
 /// `text` with this server's own ports and folder as placeholders.
@@ -349,6 +375,16 @@ mod tests {
             ["- [1 bytes] a", "+ [1 bytes] b"]
         );
         assert_eq!(compare(&[Answer::Closed], &[]), ["- [Closed]"]);
+    }
+
+    #[test]
+    fn the_time_of_a_change_is_told_by_two_fields() {
+        let written = "Sun, 06 Nov 1994 08:49:37 GMT";
+        assert_eq!(changed_at("last-modified", written), Some(784_111_777));
+        assert_eq!(changed_at("etag", "\"2ebc98a1-4\""), Some(784_111_777));
+        assert_eq!(changed_at("etag", "W/\"2ebc98a1-4\""), Some(784_111_777));
+        assert_eq!(changed_at("etag", "\"named\""), None);
+        assert_eq!(changed_at("date", written), None);
     }
 
     #[test]
