@@ -51,6 +51,7 @@ mod status_page;
 mod stub_status;
 mod sub_filter;
 mod symlinks;
+mod table;
 #[cfg(test)]
 mod testing;
 mod try_files;

@@ -5,17 +5,15 @@
 //!
 //! Source: nginx documentation, ngx_http_map_module.
 
+use crate::table::{self, Keys, Matches};
 use engine::directive::{block, lossy, number};
 use engine::host_names::{HostName, HostNames};
 use engine::variable::VariableNames;
 use engine::{
-    Arity, Contexts, Directive, Line, Pattern, Refused, Setting, Slot, Template, inherit_fields,
+    Arity, Contexts, Directive, Pattern, Refused, Setting, Slot, Template, inherit_fields,
 };
-use http::variable::{Caching, define};
-use http::{Module, Request};
+use http::Module;
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::rc::Rc;
 
 /// Sizes of nginx's hash tables. Ours grow as needed; the values are checked and change nothing.
 #[derive(Clone)]
@@ -39,7 +37,9 @@ inherit_fields!(Settings {
 });
 
 const DIRECTIVES: &[Directive<Settings>] = &[
-    block("map", Contexts::HTTP, Arity::TWO, |_, line| read(line)),
+    block("map", Contexts::HTTP, Arity::TWO, |_, line| {
+        table::read::<Map>(line)
+    }),
     number("map_hash_max_size", Contexts::HTTP, 0, u64::MAX, |s| {
         &mut s.max_size
     }),
@@ -57,19 +57,45 @@ pub(crate) static MODULE: Module = Module {
     ..Module::EMPTY
 };
 
-/// The table of one `map`.
+/// The keys of one `map`.
 #[derive(Default)]
 struct Map {
     strings: HostNames<Template>,
     patterns: Vec<(Pattern, Template)>,
-    default: Option<Template>,
     /// Whether keys are names of hosts, so that a dot at the end of one means nothing.
     is_of_hosts: bool,
 }
 
-impl Map {
-    /// The value for `subject`; `matches` tries an expression.
-    fn find(&self, subject: &[u8], matches: impl Fn(&Pattern, &[u8]) -> bool) -> Option<&Template> {
+impl Keys for Map {
+    const DIRECTIVE: &'static str = "map";
+
+    fn option(&mut self, word: &[u8]) -> bool {
+        self.is_of_hosts |= word == b"hostnames";
+        word == b"hostnames"
+    }
+
+    fn add(
+        &mut self,
+        key: &[u8],
+        value: Template,
+        variables: &mut VariableNames,
+    ) -> Result<(), Refused> {
+        match key {
+            [b'~', b'*', pattern @ ..] => {
+                let pattern = Pattern::compile(pattern, true, variables)?;
+                self.patterns.push((pattern, value));
+            }
+            [b'~', pattern @ ..] => {
+                let pattern = Pattern::compile(pattern, false, variables)?;
+                self.patterns.push((pattern, value));
+            }
+            [b'\\', rest @ ..] => self.add_string(rest, value)?,
+            whole => self.add_string(whole, value)?,
+        }
+        Ok(())
+    }
+
+    fn find(&self, subject: &[u8], matches: Matches<'_>) -> Option<&Template> {
         let subject = match subject {
             [name @ .., b'.'] if self.is_of_hosts => name,
             whole => whole,
@@ -80,45 +106,27 @@ impl Map {
             Cow::Borrowed(subject)
         };
         let mut patterns = self.patterns.iter().filter(|_| !subject.is_empty());
-        self.strings
-            .find(&key)
-            .or_else(|| {
-                let found = patterns.find(|(pattern, _)| matches(pattern, subject));
-                found.map(|(_, value)| value)
-            })
-            .or(self.default.as_ref())
-    }
-
-    fn write(&self, source: &Template, request: &Request, out: &mut Vec<u8>) {
-        let matches = |pattern: &Pattern, subject: &[u8]| request.matches(pattern, subject);
-        let found = match source.as_constant() {
-            Some(subject) => self.find(subject, matches),
-            None => self.find(&source.eval(request), matches),
-        };
-        if let Some(value) = found {
-            value.write(request, out);
-        }
+        self.strings.find(&key).or_else(|| {
+            let found = patterns.find(|(pattern, _)| matches(pattern, subject));
+            found.map(|(_, value)| value)
+        })
     }
 }
 
-/// `map string $variable { ... }`
-fn read(line: &mut Line<'_>) -> Result<(), Refused> {
-    let source = line.template(0)?;
-    let name = variable_name(line.arg(1))?;
-    let mut table = Table::default();
-    let directives = line.block();
-    for directive in directives {
-        table
-            .add(directive, &mut line.loading.variables)
-            .map_err(|refused| refused.at(directive.end))?;
+impl Map {
+    fn add_string(&mut self, key: &[u8], value: Template) -> Result<(), Refused> {
+        let name = key.to_ascii_lowercase();
+        let parsed = if self.is_of_hosts {
+            HostName::parse(&name).ok_or("invalid hostname or wildcard")
+        } else {
+            Ok(HostName::Exact(&name))
+        };
+        let added = parsed.and_then(|name| {
+            let is_new = self.strings.insert(name, value);
+            is_new.then_some(()).ok_or("conflicting parameter")
+        });
+        added.map_err(|why| Refused::new(format!("{why} \"{}\"", lossy(key))))
     }
-    let Table { map, caching, .. } = table;
-    let compute = move |request: &Request, out: &mut Vec<u8>| {
-        map.write(&source, request, out);
-        true
-    };
-    define(line.loading, name, caching, Rc::new(compute))?;
-    Ok(())
 }
 
 /// The name in `$name`.
@@ -136,103 +144,14 @@ pub(crate) fn variable_name(word: &[u8]) -> Result<&[u8], Refused> {
     }
 }
 
-/// A table while it is being read.
-struct Table {
-    map: Map,
-    caching: Caching,
-    /// Values by their text: large tables have few different ones.
-    values: HashMap<Vec<u8>, Template>,
-}
-
-impl Default for Table {
-    fn default() -> Self {
-        Self {
-            map: Map::default(),
-            caching: Caching::Once,
-            values: HashMap::new(),
-        }
-    }
-}
-
-impl Table {
-    /// Adds one line of the block.
-    fn add(
-        &mut self,
-        line: &conf::Directive,
-        variables: &mut VariableNames,
-    ) -> Result<(), Refused> {
-        let key = line.name.text.as_slice();
-        let value = match (key, line.args.as_slice()) {
-            (b"hostnames", []) => {
-                self.map.is_of_hosts = true;
-                return Ok(());
-            }
-            (b"volatile", []) => {
-                self.caching = Caching::Never;
-                return Ok(());
-            }
-            (_, [value]) => self.value(&value.text, variables)?,
-            _ => return Err(Refused::new("invalid number of the map parameters")),
-        };
-        match key {
-            b"default" if self.map.default.is_some() => {
-                return Err(Refused::new("duplicate default map parameter"));
-            }
-            b"default" => self.map.default = Some(value),
-            [b'~', b'*', pattern @ ..] => {
-                let pattern = Pattern::compile(pattern, true, variables)?;
-                self.map.patterns.push((pattern, value));
-            }
-            [b'~', pattern @ ..] => {
-                let pattern = Pattern::compile(pattern, false, variables)?;
-                self.map.patterns.push((pattern, value));
-            }
-            [b'\\', rest @ ..] => self.add_string(rest, value)?,
-            whole => self.add_string(whole, value)?,
-        }
-        Ok(())
-    }
-
-    fn add_string(&mut self, key: &[u8], value: Template) -> Result<(), Refused> {
-        let name = key.to_ascii_lowercase();
-        let parsed = if self.map.is_of_hosts {
-            HostName::parse(&name).ok_or("invalid hostname or wildcard")
-        } else {
-            Ok(HostName::Exact(&name))
-        };
-        let added = parsed.and_then(|name| {
-            let is_new = self.map.strings.insert(name, value);
-            is_new.then_some(()).ok_or("conflicting parameter")
-        });
-        added.map_err(|why| Refused::new(format!("{why} \"{}\"", lossy(key))))
-    }
-
-    fn value(&mut self, text: &[u8], variables: &mut VariableNames) -> Result<Template, Refused> {
-        if let Some(value) = self.values.get(text) {
-            return Ok(value.clone());
-        }
-        let value = Template::compile(text, variables)?;
-        self.values.insert(text.to_vec(), value.clone());
-        Ok(value)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{check, table_lines};
+    use crate::testing::check;
 
-    /// The value, which must be constant, that `table` has for `subject`.
     #[track_caller]
-    fn check_find(table: &str, subject: &str, expected: Option<&str>) {
-        let mut read = Table::default();
-        for line in table_lines(table) {
-            read.add(&line, &mut VariableNames::default()).unwrap();
-        }
-        let matches = |pattern: &Pattern, subject: &[u8]| pattern.is_match(subject).unwrap();
-        let found = read.map.find(subject.as_bytes(), matches);
-        let found = found.map(|value| value.as_constant().unwrap());
-        assert_eq!(found, expected.map(str::as_bytes), "{subject}");
+    fn check_find(lines: &str, subject: &str, expected: Option<&str>) {
+        table::check_find::<Map>(lines, subject, expected);
     }
 
     #[test]

@@ -5,15 +5,13 @@
 //!
 //! Source: nginx documentation, ngx_http_num_map_module.
 
-use crate::map::variable_name;
+use crate::table::{self, Keys, Matches};
 use engine::directive::{block, lossy};
 use engine::variable::VariableNames;
-use engine::{Arity, Contexts, Directive, Line, Refused, Slot, Template, inherit_fields};
-use http::variable::{Caching, define};
-use http::{Module, Request};
+use engine::{Arity, Contexts, Directive, Refused, Slot, Template, inherit_fields};
+use http::Module;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
-use std::rc::Rc;
 
 /// Nothing to keep: the directive defines a variable.
 #[derive(Clone, Default)]
@@ -23,7 +21,7 @@ inherit_fields!(Settings {});
 
 const DIRECTIVES: &[Directive<Settings>] =
     &[block("num_map", Contexts::HTTP, Arity::TWO, |_, line| {
-        read(line)
+        table::read::<NumMap>(line)
     })];
 
 static SETTINGS: Slot<Settings> = Slot::main(DIRECTIVES);
@@ -118,113 +116,52 @@ impl Source {
     }
 }
 
-/// The table of one `num_map`.
+/// The keys of one `num_map`.
 #[derive(Default)]
 struct NumMap {
     numbers: HashMap<Number, Template>,
     ranges: Vec<(RangeInclusive<Number>, Template)>,
-    default: Option<Template>,
 }
 
-impl NumMap {
-    /// The value for `subject`.
-    fn find(&self, subject: &[u8]) -> Option<&Template> {
-        let found = Number::parse(subject).and_then(|number| {
-            self.numbers.get(&number).or_else(|| {
-                let mut ranges = self.ranges.iter();
-                let found = ranges.find(|(range, _)| range.contains(&number));
-                found.map(|(_, value)| value)
-            })
-        });
-        found.or(self.default.as_ref())
+impl Keys for NumMap {
+    const DIRECTIVE: &'static str = "num_map";
+
+    fn option(&mut self, _: &[u8]) -> bool {
+        false
     }
-}
 
-/// `num_map $number $variable { ... }`
-fn read(line: &mut Line<'_>) -> Result<(), Refused> {
-    let source = line.template(0)?;
-    let name = variable_name(line.arg(1))?;
-    let mut table = Table::default();
-    for directive in line.block() {
-        table
-            .add(directive, &mut line.loading.variables)
-            .map_err(|refused| refused.at(directive.end))?;
-    }
-    let Table { map, is_volatile } = table;
-    let compute = move |request: &Request, out: &mut Vec<u8>| {
-        if let Some(value) = map.find(&source.eval(request)) {
-            value.write(request, out);
-        }
-        true
-    };
-    let caching = if is_volatile {
-        Caching::Never
-    } else {
-        Caching::Once
-    };
-    define(line.loading, name, caching, Rc::new(compute))?;
-    Ok(())
-}
-
-/// A table while it is being read.
-#[derive(Default)]
-struct Table {
-    map: NumMap,
-    is_volatile: bool,
-}
-
-impl Table {
-    /// Adds one line of the block.
-    fn add(
-        &mut self,
-        line: &conf::Directive,
-        variables: &mut VariableNames,
-    ) -> Result<(), Refused> {
-        let key = line.name.text.as_slice();
-        let value = match (key, line.args.as_slice()) {
-            (b"volatile", []) => {
-                self.is_volatile = true;
-                return Ok(());
-            }
-            (_, [value]) => Template::compile(&value.text, variables)?,
-            _ => return Err(Refused::new("invalid number of the num_map parameters")),
-        };
-        if key == b"default" {
-            return match self.map.default.replace(value) {
-                None => Ok(()),
-                Some(_) => Err(Refused::new("duplicate default num_map parameter")),
-            };
-        }
-        let shown = || lossy(key);
+    fn add(&mut self, key: &[u8], value: Template, _: &mut VariableNames) -> Result<(), Refused> {
+        let refused = |what: &str| Refused::new(format!("{what} \"{}\"", lossy(key)));
         match Source::parse(key) {
-            None => return Err(Refused::new(format!("invalid number \"{}\"", shown()))),
-            Some(Source::Range(range)) => self.map.ranges.push((range, value)),
+            None => return Err(refused("invalid number")),
+            Some(Source::Range(range)) => self.ranges.push((range, value)),
             Some(Source::One(number)) => {
-                if self.map.numbers.insert(number, value).is_some() {
-                    let message = format!("conflicting parameter \"{}\"", shown());
-                    return Err(Refused::new(message));
+                if self.numbers.insert(number, value).is_some() {
+                    return Err(refused("conflicting parameter"));
                 }
             }
         }
         Ok(())
+    }
+
+    fn find(&self, subject: &[u8], _: Matches<'_>) -> Option<&Template> {
+        let number = Number::parse(subject)?;
+        self.numbers.get(&number).or_else(|| {
+            let mut ranges = self.ranges.iter();
+            let found = ranges.find(|(range, _)| range.contains(&number));
+            found.map(|(_, value)| value)
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{check, table_lines};
+    use crate::testing::check;
 
-    /// The value, which must be constant, that `table` has for `subject`.
     #[track_caller]
-    fn check_find(table: &str, subject: &str, expected: Option<&str>) {
-        let mut read = Table::default();
-        for line in table_lines(table) {
-            read.add(&line, &mut VariableNames::default()).unwrap();
-        }
-        let found = read.map.find(subject.as_bytes());
-        let found = found.map(|value| value.as_constant().unwrap());
-        assert_eq!(found, expected.map(str::as_bytes), "{subject}");
+    fn check_find(lines: &str, subject: &str, expected: Option<&str>) {
+        table::check_find::<NumMap>(lines, subject, expected);
     }
 
     #[test]
