@@ -5,15 +5,12 @@
 //!
 //! Source: nginx documentation, ngx_http_auth_require_module.
 
-use crate::requirements::Requirement;
+use crate::requirements::{Requirement, unmet};
 use engine::directive::custom;
 use engine::{
     Arity, Contexts, Directive, Line, Refused, Setting, SettingsTable, Slot, inherit_fields,
 };
-use http::core::respond::{RESPOND, SATISFY};
 use http::{Error, Flow, Handler, Module, Phase, Request};
-use runtime::log::Level;
-use std::rc::Rc;
 
 /// What a location requires, in its order.
 #[derive(Clone, Default)]
@@ -47,18 +44,8 @@ fn is_enabled(settings: &SettingsTable) -> bool {
 
 /// Refuses with the status of the first requirement that is not met.
 fn judge(request: &mut Request) -> Result<Flow, Error> {
-    let location = Rc::clone(&request.location);
-    for requirement in SETTINGS.of(&location.settings).requirements.iter() {
-        if let Some(value) = requirement.missing(request) {
-            // With `satisfy any` somebody else may yet let the client in.
-            if SATISFY[*RESPOND.of(&location.settings).satisfy] == "all" {
-                let message = format!("access forbidden by rule: \"{value}\" is required");
-                request.log(Level::Error, &message);
-            }
-            return Ok(Flow::Status(requirement.status));
-        }
-    }
-    Ok(Flow::Allow)
+    let requirements = &SETTINGS.of(&request.location.settings).requirements;
+    Ok(unmet(requirements, request).map_or(Flow::Allow, Flow::Status))
 }
 
 /// `auth_require $value ... [error=4xx | 5xx]`, `auth_require off`

@@ -3,12 +3,14 @@
 use base::units;
 use engine::{Line, Refused, Template};
 use http::Request;
+use http::core::respond::{RESPOND, SATISFY};
+use runtime::log::Level;
 
 /// Values that must all be there, and the answer when one of them is not.
 #[derive(Clone, Debug)]
 pub(crate) struct Requirement {
     values: Vec<(Template, Box<str>)>,
-    pub(crate) status: u16,
+    status: u16,
 }
 
 impl Requirement {
@@ -44,9 +46,24 @@ impl Requirement {
     }
 
     /// The first value, as configured, that is empty or `0`.
-    pub(crate) fn missing(&self, request: &Request) -> Option<&str> {
+    fn missing(&self, request: &Request) -> Option<&str> {
         let is_missing = |value: &Template| matches!(value.eval(request).as_slice(), b"" | b"0");
         let missing = self.values.iter().find(|(value, _)| is_missing(value));
         missing.map(|(_, text)| &**text)
     }
+}
+
+/// The status of the first requirement that is not met, which is logged.
+pub(crate) fn unmet(requirements: &[Requirement], request: &Request) -> Option<u16> {
+    for requirement in requirements {
+        if let Some(value) = requirement.missing(request) {
+            // With `satisfy any` somebody else may yet let the client in.
+            if SATISFY[*RESPOND.of(&request.location.settings).satisfy] == "all" {
+                let message = format!("access forbidden by rule: \"{value}\" is required");
+                request.log(Level::Error, &message);
+            }
+            return Some(requirement.status);
+        }
+    }
+    None
 }

@@ -11,8 +11,8 @@ mod keys;
 mod settings;
 mod variables;
 
+use crate::requirements::unmet;
 use engine::SettingsTable;
-use http::core::respond::{RESPOND, SATISFY};
 use http::{Bytes, Error, Flow, Handler, Module, Phase, Request, Variable};
 use http1::{Known, Method};
 use jose::{Claims, Jwe, Jws, Keys, Refusal};
@@ -102,19 +102,11 @@ async fn judge(request: &mut Request) -> Result<Flow, Error> {
 
 /// What follows from `auth_jwt_require`, the token being good.
 fn require(request: &mut Request, settings: &Settings, realm: &[u8]) -> Flow {
-    for requirement in settings.requirements.iter() {
-        if let Some(value) = requirement.missing(request) {
-            if SATISFY[*RESPOND.of(&request.location.settings).satisfy] == "all" {
-                let message = format!("access forbidden by rule: \"{value}\" is required");
-                request.log(Level::Error, &message);
-            }
-            return match requirement.status {
-                401 => ask(request, realm, b",error=\"invalid_token\""),
-                status => Flow::Status(status),
-            };
-        }
+    match unmet(&settings.requirements, request) {
+        None => Flow::Allow,
+        Some(401) => ask(request, realm, b",error=\"invalid_token\""),
+        Some(status) => Flow::Status(status),
     }
-    Flow::Allow
 }
 
 /// A token that was taken apart, and that no key has vouched for.
