@@ -104,7 +104,13 @@ impl Jwe {
             }
             (Material::Secret(secret), Management::WrappedGcm(bits)) => {
                 let (vector, tag) = (bytes(&self.header, "iv")?, bytes(&self.header, "tag")?);
-                open_gcm(bits, secret, &vector, (&self.encrypted_key, &tag), b"")
+                let sealed = Sealed {
+                    ciphertext: &self.encrypted_key,
+                    vector: &vector,
+                    tag: &tag,
+                    covered: b"",
+                };
+                sealed.open_gcm(bits, secret)
             }
             (Material::Rsa(rsa), management) => {
                 let (private, algorithm) = (rsa.private.as_ref()?, management.oaep()?);
@@ -118,64 +124,66 @@ impl Jwe {
     }
 
     fn decrypt_with(&self, key: &[u8]) -> Option<Vec<u8>> {
-        let sealed = (self.ciphertext.as_slice(), self.tag.as_slice());
+        let sealed = Sealed {
+            ciphertext: &self.ciphertext,
+            vector: &self.vector,
+            tag: &self.tag,
+            covered: &self.covered,
+        };
         match self.content {
-            Content::Gcm(bits) => open_gcm(bits, key, &self.vector, sealed, &self.covered),
-            Content::CbcHmac(bits) => open_cbc(bits, key, &self.vector, sealed, &self.covered),
+            Content::Gcm(bits) => sealed.open_gcm(bits, key),
+            Content::CbcHmac(bits) => sealed.open_cbc(bits, key),
         }
     }
 }
 
-/// Opens what AES-GCM has sealed, `sealed` being the text and the tag.
-fn open_gcm(
-    bits: Bits,
-    key: &[u8],
-    vector: &[u8],
-    sealed: (&[u8], &[u8]),
-    covered: &[u8],
-) -> Option<Vec<u8>> {
-    let (ciphertext, tag) = sealed;
-    let key = LessSafeKey::new(UnboundKey::new(bits.gcm(), key).ok()?);
-    let nonce = Nonce::try_assume_unique_for_key(vector).ok()?;
-    if tag.len() != BLOCK {
-        return None;
-    }
-    let mut text = ciphertext.to_vec();
-    key.open_in_place_separate_tag(nonce, Aad::from(covered), tag, &mut text)
-        .ok()?;
-    Some(text)
+/// What was encrypted, and what it takes beside the key to open it.
+struct Sealed<'t> {
+    ciphertext: &'t [u8],
+    vector: &'t [u8],
+    tag: &'t [u8],
+    /// What the tag vouches for too.
+    covered: &'t [u8],
 }
 
-/// Opens what AES-CBC and HMAC have sealed (RFC 7518, section 5.2.2.2). The tag is judged before
-/// anything is decrypted, so that nothing can be learned from the padding.
-fn open_cbc(
-    bits: Bits,
-    key: &[u8],
-    vector: &[u8],
-    sealed: (&[u8], &[u8]),
-    covered: &[u8],
-) -> Option<Vec<u8>> {
-    let (ciphertext, tag) = sealed;
-    let (for_tag, for_text) = key.split_at_checked(bits.bytes())?;
-    let digest = match bits {
-        Bits::B128 => hmac::HMAC_SHA256,
-        Bits::B192 => hmac::HMAC_SHA384,
-        Bits::B256 => hmac::HMAC_SHA512,
-    };
-    let covered_bits = (covered.len() as u64).checked_mul(8)?.to_be_bytes();
-    let mut context = hmac::Context::with_key(&hmac::Key::new(digest, for_tag));
-    for part in [covered, vector, ciphertext, &covered_bits] {
-        context.update(part);
+impl Sealed<'_> {
+    /// Opens what AES-GCM has sealed.
+    fn open_gcm(&self, bits: Bits, key: &[u8]) -> Option<Vec<u8>> {
+        let key = LessSafeKey::new(UnboundKey::new(bits.gcm(), key).ok()?);
+        let nonce = Nonce::try_assume_unique_for_key(self.vector).ok()?;
+        if self.tag.len() != BLOCK {
+            return None;
+        }
+        let mut text = self.ciphertext.to_vec();
+        key.open_in_place_separate_tag(nonce, Aad::from(self.covered), self.tag, &mut text)
+            .ok()?;
+        Some(text)
     }
-    let expected = context.sign();
-    verify_slices_are_equal(expected.as_ref().get(..bits.bytes())?, tag).ok()?;
 
-    let key = UnboundCipherKey::new(bits.cipher(), for_text).ok()?;
-    let key = PaddedBlockDecryptingKey::cbc_pkcs7(key).ok()?;
-    let vector: [u8; BLOCK] = vector.try_into().ok()?;
-    let mut text = ciphertext.to_vec();
-    let context = DecryptionContext::Iv128(FixedLength::from(vector));
-    Some(key.decrypt(&mut text, context).ok()?.to_vec())
+    /// Opens what AES-CBC and HMAC have sealed (RFC 7518, section 5.2.2.2). The tag is judged
+    /// before anything is decrypted, so that nothing can be learned from the padding.
+    fn open_cbc(&self, bits: Bits, key: &[u8]) -> Option<Vec<u8>> {
+        let (for_tag, for_text) = key.split_at_checked(bits.bytes())?;
+        let digest = match bits {
+            Bits::B128 => hmac::HMAC_SHA256,
+            Bits::B192 => hmac::HMAC_SHA384,
+            Bits::B256 => hmac::HMAC_SHA512,
+        };
+        let covered_bits = (self.covered.len() as u64).checked_mul(8)?.to_be_bytes();
+        let mut context = hmac::Context::with_key(&hmac::Key::new(digest, for_tag));
+        for part in [self.covered, self.vector, self.ciphertext, &covered_bits] {
+            context.update(part);
+        }
+        let expected = context.sign();
+        verify_slices_are_equal(expected.as_ref().get(..bits.bytes())?, self.tag).ok()?;
+
+        let key = UnboundCipherKey::new(bits.cipher(), for_text).ok()?;
+        let key = PaddedBlockDecryptingKey::cbc_pkcs7(key).ok()?;
+        let vector: [u8; BLOCK] = self.vector.try_into().ok()?;
+        let mut text = self.ciphertext.to_vec();
+        let context = DecryptionContext::Iv128(FixedLength::from(vector));
+        Some(key.decrypt(&mut text, context).ok()?.to_vec())
+    }
 }
 
 /// Unwraps a key (RFC 3394, section 2.2.2).
