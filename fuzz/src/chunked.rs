@@ -40,6 +40,8 @@ pub fn chunked(data: &[u8]) {
             "transfer-encoding",
             "host",
             "authorization",
+            "content-type",
+            "x-forwarded-for",
         ] {
             assert!(
                 !name.eq_ignore_ascii_case(forbidden.as_bytes()),
@@ -53,6 +55,7 @@ fn decode(data: &[u8], cuts: &[usize]) -> Result<Decoded, Refusal> {
     let mut decoder = ChunkedDecoder::new(ChunkLimits {
         extension_max: 64,
         trailer_max: 128,
+        trailer_fields_max: 8,
     });
     let mut body = Vec::new();
     let mut at = 0;

@@ -17,13 +17,16 @@ const CONFIGURATION: &str = "
     client_body_buffer_size 64k;
     proxy_next_upstream off;
     server { listen 127.0.0.1:1; location / { proxy_pass http://{upstream}:/; } }
-    server { listen 127.0.0.1:2; location / { proxy_pass http://{upstream}:; proxy_buffering off; } }
+    server { listen 127.0.0.1:2; location / {
+        proxy_pass http://{upstream}:; proxy_buffering off; proxy_pass_request_trailers on;
+    } }
     server {
         listen 127.0.0.1:3;
         location / {
             proxy_pass http://{upstream}:;
             proxy_request_buffering off;
             proxy_pass_trailers on;
+            proxy_pass_request_trailers on;
         }
     }
     server { listen 127.0.0.1:4; location / { proxy_pass http://{upstream}:; proxy_http_version 1.0; } }

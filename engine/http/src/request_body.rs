@@ -1,9 +1,11 @@
 //! Reading, keeping and discarding request bodies.
 
+use crate::bytes::Bytes;
 use crate::core::receive::{RECEIVE, Receive};
 use crate::error::{Abort, Error};
 use crate::request::Request;
-use http1::{BodyLength, ChunkLimits, ChunkedDecoder};
+use base::bytes::list_has_token;
+use http1::{BodyLength, ChunkLimits, ChunkedDecoder, Known};
 use runtime::Class;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -129,6 +131,8 @@ pub struct ReceivedBody {
     pub path: Option<PathBuf>,
     /// Bytes in all.
     pub len: u64,
+    /// Trailer fields that may be passed on.
+    pub trailers: Vec<(Bytes, Bytes)>,
     /// Whether the file goes with the body; not with `client_body_in_file_only on`.
     is_removed: bool,
 }
@@ -199,6 +203,7 @@ impl Request {
             }
             data.clear();
         }
+        body.trailers = self.trailers();
         self.body = Some(Rc::new(body));
         Ok(())
     }
@@ -265,6 +270,20 @@ impl Request {
         }
     }
 
+    /// Trailer fields, once all of the body was received, but for those that the head declares to
+    /// be for this hop alone (RFC 9110 section 7.6.1).
+    pub(crate) fn trailers(&self) -> Vec<(Bytes, Bytes)> {
+        let Some(decoder) = &self.incoming.decoder else {
+            return Vec::new();
+        };
+        let mut trailers = trailers_of(decoder);
+        trailers.retain(|(name, _)| {
+            let mut connection = self.head.parsed.all(Known::Connection);
+            !connection.any(|field| list_has_token(field.value.of(&self.head.buf), name))
+        });
+        trailers
+    }
+
     /// Puts back `part`, the last that was taken, for whoever reads the body next.
     pub(crate) fn return_body_part(&mut self, part: Vec<u8>) {
         self.incoming.taken -= part.len() as u64;
@@ -302,6 +321,13 @@ impl Request {
     pub fn body_bytes_received(&self) -> u64 {
         self.incoming.received
     }
+}
+
+/// The trailer fields that `decoder` has read.
+pub fn trailers_of(decoder: &ChunkedDecoder) -> Vec<(Bytes, Bytes)> {
+    let own = |bytes: &[u8]| Bytes::Owned(bytes.to_vec());
+    let pairs = decoder.trailers().iter();
+    pairs.map(|(name, value)| (own(name), own(value))).collect()
 }
 
 fn append(file: &Rc<OwnedFd>, at: u64, data: &[u8]) -> Result<(), Error> {

@@ -14,7 +14,7 @@ use http::gateway::{
     self, Call, Codec, Decoded, Groups, HeadStep, RequestBody, Rewrite, Upstream, UpstreamHead,
     Upstreams, upstream,
 };
-use http::{Error, Flow, Handler, Module, Phase, Request};
+use http::{Bytes, Error, Flow, Handler, Module, Phase, Request};
 use http1::{Method, Span};
 use std::rc::Rc;
 
@@ -162,7 +162,7 @@ impl Codec for Joined {
 
     fn write_part(&mut self, _: &[u8], _: &mut Vec<u8>) {}
 
-    fn write_end(&mut self, _: &mut Vec<u8>) {}
+    fn write_end(&mut self, _: &[(Bytes, Bytes)], _: &mut Vec<u8>) {}
 
     fn read_head(&mut self, _: &[u8]) -> Result<HeadStep, String> {
         Ok(HeadStep::Partial)

@@ -11,6 +11,9 @@ pub use trailers::Trailers;
 /// What ends a body that was sent in chunks, without trailers.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
+/// What begins the trailer section, where there is one. An empty line ends it.
+pub const TRAILERS_START: &[u8] = b"0\r\n";
+
 /// What follows the bytes of every chunk.
 pub const CHUNK_END: &[u8] = b"\r\n";
 
@@ -29,6 +32,8 @@ pub struct ChunkLimits {
     pub extension_max: usize,
     /// Bytes of the trailer section, which is kept until the body ends.
     pub trailer_max: usize,
+    /// Fields in it. There are few uses for trailers, and none takes more than a handful.
+    pub trailer_fields_max: usize,
 }
 
 impl Default for ChunkLimits {
@@ -36,6 +41,7 @@ impl Default for ChunkLimits {
         Self {
             extension_max: 4096,
             trailer_max: 8192,
+            trailer_fields_max: 100,
         }
     }
 }
@@ -86,7 +92,7 @@ impl ChunkedDecoder {
             state: State::SizeStart,
             remaining: 0,
             extension_left: limits.extension_max,
-            trailers: Trailers::new(limits.trailer_max),
+            trailers: Trailers::new(limits),
         }
     }
 

@@ -26,7 +26,7 @@ pub mod status;
 pub mod uri;
 
 pub use chunked::{
-    CHUNK_END, Chunk, ChunkHead, ChunkLimits, ChunkedDecoder, LAST_CHUNK, Trailers,
+    CHUNK_END, Chunk, ChunkHead, ChunkLimits, ChunkedDecoder, LAST_CHUNK, TRAILERS_START, Trailers,
     encode_chunk_head,
 };
 pub use framing::{BodyLength, Framing, check_method, framing, host_so_far};

@@ -151,21 +151,35 @@ fn bounds_what_is_not_body() {
         ]
         .concat()
     };
-    assert!(decode(&[&trailers(1365)], ChunkLimits::default()).is_some());
-    assert!(decode(&[&trailers(1366)], ChunkLimits::default()).is_none());
+    assert!(decode(&[&trailers(100)], ChunkLimits::default()).is_some());
+    assert!(decode(&[&trailers(101)], ChunkLimits::default()).is_none());
+    let long = |length| {
+        [
+            b"0\r\nA: ".to_vec(),
+            vec![b'b'; length],
+            b"\r\n\r\n".to_vec(),
+        ]
+        .concat()
+    };
+    assert!(decode(&[&long(8192 - 7)], ChunkLimits::default()).is_some());
+    assert!(decode(&[&long(8192 - 6)], ChunkLimits::default()).is_none());
 }
 
 /// S-13.
 #[test]
 fn drops_trailers_that_belong_into_the_head() {
     let wire = b"0\r\nContent-Length: 5\r\nX-Sum: 1\r\ntransfer-encoding: chunked\r\nHost: a\r\n\
-        Authorization: b\r\nSet-Cookie: c\r\nx(y: z\r\nGrpc-Status:  0  \r\n\r\n";
+        Authorization: b\r\nSet-Cookie: c\r\nx(y: z\r\nGrpc-Status:  0  \r\n\
+        Content-Disposition: d\r\nCONTENT-MD5: e\r\nX-Forwarded-Port: 1\r\nTrailer: f\r\n\
+        Proxy-Status: g\r\nX-Forward: h\r\n\r\n";
     let names: Vec<_> = decoded(wire).unwrap().trailers;
     assert_eq!(
         names,
         [
             ("X-Sum".to_owned(), "1".to_owned()),
-            ("Grpc-Status".to_owned(), "0".to_owned())
+            ("Grpc-Status".to_owned(), "0".to_owned()),
+            ("CONTENT-MD5".to_owned(), "e".to_owned()),
+            ("X-Forward".to_owned(), "h".to_owned())
         ]
     );
 }

@@ -14,6 +14,8 @@ const server = http.createServer((request, response) => {
     const secret = request.headers['x-secret'] || '-';
     fs.appendFileSync(log, `${request.method} ${request.url} ${length} ${secret}\n`);
     response.setHeader('X-Saw', `${request.method} ${request.url}`);
+    const trailers = Object.entries(request.trailers).map((pair) => pair.join(': '));
+    response.setHeader('X-Trailers', trailers.join(', '));
     response.end(`${request.method} ${request.url} ${length}`);
   });
 });

@@ -266,7 +266,7 @@ impl Sender<'_> {
     }
 
     fn end_chunks(&mut self, trailers: &[(Bytes, Bytes)]) {
-        self.out.extend_from_slice(b"0\r\n");
+        self.out.extend_from_slice(http1::TRAILERS_START);
         for (name, value) in trailers {
             let start = self.out.len();
             if super::render::field(&mut self.out, name, value).is_err() {

@@ -118,8 +118,14 @@ pub trait Codec: 'static {
     /// Appends a part of the body.
     fn write_part(&mut self, part: &[u8], out: &mut Vec<u8>);
 
-    /// Appends what ends the body.
-    fn write_end(&mut self, out: &mut Vec<u8>);
+    /// Whether trailers of the client's body are passed on, for which its length must not have
+    /// been said.
+    fn passes_trailers(&self) -> bool {
+        false
+    }
+
+    /// Appends what ends the body, with those of `trailers` that may be passed.
+    fn write_end(&mut self, trailers: &[(Bytes, Bytes)], out: &mut Vec<u8>);
 
     /// Reads the response's head from `input`, which begins with the bytes of the calls
     /// before.

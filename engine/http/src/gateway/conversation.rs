@@ -55,6 +55,11 @@ impl<C: Codec> Call<C> {
     fn reuses_connections(&self) -> bool {
         self.codec.makes_requests() && *self.settings.proxy_protocol == 0
     }
+
+    /// Whether trailers of the client's body, which follow chunks alone, are passed on.
+    fn passes_trailers(&self) -> bool {
+        self.can_chunk && self.codec.passes_trailers()
+    }
 }
 
 impl Session for Request {
@@ -141,7 +146,7 @@ pub async fn converse<C: Codec>(request: &mut Request, mut call: Call<C>) -> Res
 
 /// Reads the body, unless it is passed on as it comes. Gives what is sent of it, whether it is
 /// passed on as it comes, and what of such a body is here.
-async fn prepare_body<C>(
+async fn prepare_body<C: Codec>(
     request: &mut Request,
     call: &Call<C>,
 ) -> Result<(RequestBody, bool, Vec<u8>), Error> {
@@ -161,13 +166,15 @@ async fn prepare_body<C>(
     {
         request.read_body().await?;
     }
-    Ok((plan(request, passes_body, streams), streams, early))
+    let plan = if passes_body {
+        plan(request, call, streams)
+    } else {
+        RequestBody::None
+    };
+    Ok((plan, streams, early))
 }
 
-fn plan(request: &Request, passes: bool, streams: bool) -> RequestBody {
-    if !passes {
-        return RequestBody::None;
-    }
+fn plan<C: Codec>(request: &Request, call: &Call<C>, streams: bool) -> RequestBody {
     if streams {
         return match request.incoming.content_length() {
             Some(length) => RequestBody::Length(length),
@@ -175,6 +182,7 @@ fn plan(request: &Request, passes: bool, streams: bool) -> RequestBody {
         };
     }
     match &request.body {
+        Some(body) if !body.trailers.is_empty() && call.passes_trailers() => RequestBody::Unknown,
         Some(body) => RequestBody::Length(body.len),
         None => match request.incoming.content_length() {
             Some(_) => RequestBody::Length(0),
@@ -467,8 +475,18 @@ impl Visit<'_> {
                 _ => exchange.run(&out, Outgoing::Stream(request)).await,
             };
         };
+        let in_parts = plan == RequestBody::Unknown;
         let outgoing = match &body.file {
+            Some(file) if in_parts => Outgoing::Parts(file.as_fd(), body.len, &body.trailers),
             Some(file) => Outgoing::File(file.as_fd(), body.len),
+            None if in_parts => {
+                let codec = &mut *exchange.codec.borrow_mut();
+                if !body.memory.is_empty() {
+                    codec.write_part(&body.memory, out.to_mut());
+                }
+                codec.write_end(&body.trailers, out.to_mut());
+                Outgoing::Nothing
+            }
             None if body.memory.len() <= 4096 => {
                 // One packet instead of two.
                 out.to_mut().extend_from_slice(&body.memory);

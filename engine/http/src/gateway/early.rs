@@ -44,6 +44,7 @@ pub(super) async fn take(request: &mut Request, out: &mut Vec<u8>) -> Result<boo
                 let mut body = ReceivedBody::default();
                 body.len = out.len() as u64;
                 body.memory = std::mem::take(out);
+                body.trailers = request.trailers();
                 request.body = Some(body.into());
                 return Ok(true);
             }

@@ -6,6 +6,7 @@ use super::hints::Hints;
 use super::pool::PeerStream;
 use super::record::{Record, add};
 use super::settings::Settings;
+use crate::bytes::Bytes;
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::request::Request;
@@ -34,6 +35,8 @@ pub(super) enum Outgoing<'r> {
     Memory(&'r [u8]),
     /// A file and its length.
     File(BorrowedFd<'r>, u64),
+    /// The same in parts, with the trailers that follow.
+    Parts(BorrowedFd<'r>, u64, &'r [(Bytes, Bytes)]),
     /// What the client is still sending.
     Stream(&'r mut Request),
 }
@@ -144,7 +147,14 @@ impl<C: Codec> Exchange<'_, C> {
             }
             Outgoing::File(fd, len) => {
                 self.write(out).await?;
-                self.write_file(fd, len).await
+                self.write_file(fd, len, false).await
+            }
+            Outgoing::Parts(fd, len, trailers) => {
+                self.write(out).await?;
+                self.write_file(fd, len, true).await?;
+                let mut end = Vec::new();
+                self.codec.borrow_mut().write_end(trailers, &mut end);
+                self.write(&end).await
             }
             Outgoing::Stream(request) => {
                 self.write(out).await?;
@@ -172,8 +182,15 @@ impl<C: Codec> Exchange<'_, C> {
         Ok(())
     }
 
-    async fn write_file(&self, fd: BorrowedFd<'_>, len: u64) -> Result<(), Failure> {
+    /// Sends a file as it is, or in parts.
+    async fn write_file(
+        &self,
+        fd: BorrowedFd<'_>,
+        len: u64,
+        in_parts: bool,
+    ) -> Result<(), Failure> {
         let mut at = 0;
+        let mut framed = Vec::new();
         while at < len {
             let size = usize::try_from(len - at).map_or(FILE_PIECE, |left| left.min(FILE_PIECE));
             let piece = sys::file::read_to_vec(fd.as_fd(), at, size)
@@ -185,8 +202,14 @@ impl<C: Codec> Exchange<'_, C> {
                     error,
                 )));
             }
-            self.write(&piece).await?;
             at += piece.len() as u64;
+            if in_parts {
+                framed.clear();
+                self.codec.borrow_mut().write_part(&piece, &mut framed);
+                self.write(&framed).await?;
+            } else {
+                self.write(&piece).await?;
+            }
         }
         Ok(())
     }
@@ -216,7 +239,8 @@ impl<C: Codec> Exchange<'_, C> {
             self.write(&framed).await?;
             framed.clear();
         }
-        self.codec.borrow_mut().write_end(&mut framed);
+        let trailers = request.trailers();
+        self.codec.borrow_mut().write_end(&trailers, &mut framed);
         self.write(&framed).await
     }
 

@@ -3,6 +3,7 @@
 use super::target::Target;
 use super::{COMMON, SETTINGS};
 use http::gateway::{Codec, Decoded, HeadStep, Interim, RequestBody, UpstreamHead};
+use http::request_body::trailers_of;
 use http::{Bytes, Error, Location, Request};
 use http1::{
     ChunkLimits, ChunkedDecoder, ResponseBody, ResponseHead, ResponseParser, response_framing,
@@ -152,10 +153,24 @@ impl Codec for Http1 {
         }
     }
 
-    fn write_end(&mut self, out: &mut Vec<u8>) {
-        if self.is_chunked {
-            out.extend_from_slice(http1::LAST_CHUNK);
+    fn passes_trailers(&self) -> bool {
+        let settings = SETTINGS.of(&self.location.settings);
+        // What the configuration says of the length would no longer be true.
+        *settings.pass_request_trailers && !settings.fields.says_length()
+    }
+
+    fn write_end(&mut self, trailers: &[(Bytes, Bytes)], out: &mut Vec<u8>) {
+        if !self.is_chunked {
+            return;
         }
+        if trailers.is_empty() || !self.passes_trailers() {
+            out.extend_from_slice(http1::LAST_CHUNK);
+            return;
+        }
+        out.extend_from_slice(http1::TRAILERS_START);
+        let fields = &SETTINGS.of(&self.location.settings).fields;
+        fields.write_trailers(trailers, out);
+        out.extend_from_slice(b"\r\n");
     }
 
     fn read_head(&mut self, input: &[u8]) -> Result<HeadStep, String> {
@@ -213,11 +228,9 @@ impl Codec for Http1 {
     }
 
     fn take_trailers(&mut self) -> Vec<(Bytes, Bytes)> {
-        let Body::Chunked(decoder) = &self.body else {
-            return Vec::new();
-        };
-        let own = |bytes: &[u8]| Bytes::Owned(bytes.to_vec());
-        let pairs = decoder.trailers().iter();
-        pairs.map(|(name, value)| (own(name), own(value))).collect()
+        match &self.body {
+            Body::Chunked(decoder) => trailers_of(decoder),
+            Body::Length(_) | Body::UntilClose => Vec::new(),
+        }
     }
 }

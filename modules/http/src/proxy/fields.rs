@@ -2,7 +2,7 @@
 
 use engine::Template;
 use http::gateway::RequestBody;
-use http::{Error, Request};
+use http::{Bytes, Error, Request};
 use http1::Known;
 
 /// Fields that are never passed from the client as they are: they concern this hop, or say
@@ -137,6 +137,27 @@ impl Fields {
         }
     }
 
+    /// Appends those of the client's trailer fields that may be passed. A server that takes them
+    /// for fields of the head, with names in its own spelling, is told nothing by them that the
+    /// configuration or this hop decides.
+    pub(super) fn write_trailers(&self, trailers: &[(Bytes, Bytes)], out: &mut Vec<u8>) {
+        for (name, value) in trailers {
+            let is_odd = name.contains(&b'_') || check(name, value).is_err();
+            if is_odd || is_own(Known::Other, name) || self.is_set(name) {
+                continue;
+            }
+            out.extend_from_slice(name);
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(value);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// Whether the configuration says where the body ends.
+    pub(super) fn says_length(&self) -> bool {
+        self.length.is_some() || self.coding.is_some()
+    }
+
     fn is_set(&self, name: &[u8]) -> bool {
         self.set
             .iter()
@@ -212,6 +233,27 @@ mod tests {
         let fields = Fields::compile(&written);
         assert!(fields.host.is_some() && fields.length.is_some() && fields.coding.is_none());
         assert!(fields.is_set(b"x") && !fields.is_set(b"xy"));
+        assert!(fields.says_length());
+    }
+
+    #[test]
+    fn trailers_say_nothing_that_is_decided_here() {
+        let text = |text: &str| Template::constant(text.as_bytes());
+        let fields = Fields::compile(&[(b"X-User".to_vec(), text(""))]);
+        let trailers = [
+            ("Checksum", "1"),
+            ("x-user", "root"),
+            ("Host", "h"),
+            ("Content_Length", "2"),
+            ("A", "b\r\nC: d"),
+            ("Grpc-Status", "0"),
+        ];
+        let bytes = |text: &'static str| Bytes::Static(text.as_bytes());
+        let trailers = trailers.map(|(name, value)| (bytes(name), bytes(value)));
+        let mut out = Vec::new();
+        fields.write_trailers(&trailers, &mut out);
+        assert_eq!(out, b"Checksum: 1\r\nGrpc-Status: 0\r\n");
+        assert!(!fields.says_length());
     }
 
     #[test]

@@ -53,6 +53,7 @@ struct Settings {
     cookie_paths: Setting<Vec<Replacement>>,
     cookie_flags: Setting<Vec<CookieFlags>>,
     pass_trailers: Setting<bool>,
+    pass_request_trailers: Setting<bool>,
     /// Kept for configurations that name them: there is no table to size.
     hash_max_size: Setting<u64>,
     hash_bucket_size: Setting<u64>,
@@ -75,6 +76,7 @@ impl Default for Settings {
             cookie_paths: Setting::new(Vec::new()),
             cookie_flags: Setting::new(Vec::new()),
             pass_trailers: Setting::new(false),
+            pass_request_trailers: Setting::new(false),
             hash_max_size: Setting::new(512),
             hash_bucket_size: Setting::new(64),
         }
@@ -93,6 +95,8 @@ impl Inherit for Settings {
         self.cookie_paths.inherit(&outer.cookie_paths);
         self.cookie_flags.inherit(&outer.cookie_flags);
         self.pass_trailers.inherit(&outer.pass_trailers);
+        self.pass_request_trailers
+            .inherit(&outer.pass_request_trailers);
         self.hash_max_size.inherit(&outer.hash_max_size);
         self.hash_bucket_size.inherit(&outer.hash_bucket_size);
     }
@@ -151,6 +155,10 @@ const DIRECTIVES: &[Directive<Settings>] = &[
     ),
     flag("proxy_pass_trailers", Contexts::ALL, |s| {
         &mut s.pass_trailers
+    }),
+    // nginx drops them.
+    flag("proxy_pass_request_trailers", Contexts::ALL, |s| {
+        &mut s.pass_request_trailers
     }),
     size("proxy_headers_hash_max_size", Contexts::ALL, |s| {
         &mut s.hash_max_size

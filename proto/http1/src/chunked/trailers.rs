@@ -1,7 +1,9 @@
 //! The trailer section of a chunked body.
 
+use super::ChunkLimits;
 use crate::header_line::{HeaderLine, HeaderStep};
 use crate::{Field, Known};
+use base::bytes::starts_with_ignore_case;
 
 /// Trailer fields, kept until the body ends. Without any, nothing is allocated.
 #[derive(Clone, Debug)]
@@ -9,6 +11,8 @@ pub struct Trailers {
     /// The section as received.
     bytes: Vec<u8>,
     max: usize,
+    /// How many more fields there may be.
+    fields_left: usize,
     line: HeaderLine,
     pos: usize,
     fields: Vec<Field>,
@@ -19,6 +23,7 @@ pub struct Trailers {
 const FORBIDDEN: &[&[u8]] = &[
     b"age",
     b"expires",
+    b"http2-settings",
     b"location",
     b"max-forwards",
     b"retry-after",
@@ -26,14 +31,30 @@ const FORBIDDEN: &[&[u8]] = &[
     b"vary",
     b"warning",
     b"www-authenticate",
-    b"proxy-authenticate",
 ];
 
+/// How such names begin, where there are many of them. What proxies say about the client, and
+/// what some servers take for another URI or method, is as good as routing.
+const FORBIDDEN_STARTS: &[&[u8]] = &[
+    b"content-",
+    b"proxy-",
+    b"x-accel-",
+    b"x-forwarded-",
+    b"x-http-method",
+    b"x-original-",
+    b"x-rewrite-",
+];
+
+/// What begins like the names above, and is known only when the body is complete (RFC 9530
+/// section 2, RFC 1864).
+const DIGESTS: &[&[u8]] = &[b"content-digest", b"content-md5"];
+
 impl Trailers {
-    pub(super) fn new(max: usize) -> Self {
+    pub(super) fn new(limits: ChunkLimits) -> Self {
         Self {
             bytes: Vec::new(),
-            max,
+            max: limits.trailer_max,
+            fields_left: limits.trailer_fields_max,
             line: HeaderLine::new(),
             pos: 0,
             fields: Vec::new(),
@@ -80,6 +101,7 @@ impl Trailers {
                     value,
                     invalid,
                 } => {
+                    self.fields_left = self.fields_left.checked_sub(1)?;
                     let field = Field::of(name, value, &self.bytes);
                     // Neither a bare LF nor a second CR.
                     if !is_line_end(ended.get(field.value.end()..)?) {
@@ -105,9 +127,10 @@ fn is_forbidden(field: Field, bytes: &[u8]) -> bool {
         Known::Via | Known::XRequestId => false,
         Known::Other => {
             let name = field.name.of(bytes);
-            FORBIDDEN
-                .iter()
-                .any(|forbidden| name.eq_ignore_ascii_case(forbidden))
+            let is = |other: &&[u8]| name.eq_ignore_ascii_case(other);
+            let starts_with = |start: &&[u8]| starts_with_ignore_case(name, start);
+            FORBIDDEN.iter().any(is)
+                || FORBIDDEN_STARTS.iter().any(starts_with) && !DIGESTS.iter().any(is)
         }
         // Whatever the server itself reads belongs into the head.
         _ => true,

@@ -508,6 +508,14 @@ fn trailers() -> Vec<Case> {
         "Host: admin",
         "Connection: X-Secret",
         "Upgrade: websocket",
+        "Content_Length: 1000",
+        "Transfer-Encoding : chunked",
+        "X: y\rContent-Length: 1000",
+        "X: y\nTransfer-Encoding: chunked",
+        "X: y\n\nGET /admin HTTP/1.1\nHost: h\n",
+        "X: y\r\rGET /admin HTTP/1.1",
+        "X: y\0",
+        "X: y\r\n GET /admin HTTP/1.1",
     ];
     let of_one = |field: &&str| {
         let head = format!("{POST}Transfer-Encoding: chunked\r\n");

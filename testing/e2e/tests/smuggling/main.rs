@@ -84,10 +84,14 @@ fn nginx() -> Option<Server> {
 /// The ways to pass requests on, by the first part of the path.
 const WAYS: [(&str, &str); 3] = [
     ("whole", ""),
-    ("streamed", "proxy_request_buffering off;"),
+    (
+        "streamed",
+        "proxy_request_buffering off; proxy_pass_request_trailers on;",
+    ),
     (
         "upgraded",
-        "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $http_connection;",
+        "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $http_connection;
+         proxy_pass_request_trailers on;",
     ),
 ];
 
