@@ -296,3 +296,31 @@ fn a_real_server_reads_them() {
         }
     }
 }
+
+/// Of an answer's trailers the client gets what it would get in the head.
+#[test]
+fn hidden_fields_are_hidden_after_the_body_too() {
+    let (port, _seen) = scripted(|_, stream, _| {
+        let answer = b"HTTP/1.1 200 OK\r\nConnection: X-Hop\r\nTransfer-Encoding: chunked\r\n\r\n\
+                       2\r\nok\r\n0\r\nX-Sum: 1\r\nX-Secret: 2\r\nX-Hop: 3\r\nServer: s\r\n\r\n";
+        stream.write_all(answer).is_ok()
+    });
+    for (rules, expected) in [
+        ("", "X-Sum: 1\r\nX-Secret: 2\r\n"),
+        ("proxy_hide_header x-secret;", "X-Sum: 1\r\n"),
+        (
+            "proxy_hide_header X-Sum; proxy_buffering off;",
+            "X-Secret: 2\r\n",
+        ),
+    ] {
+        let rules = format!("proxy_pass_trailers on; {rules}");
+        let server = before(port, &rules);
+        let mut client = server.connect();
+        let request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+        client.send(request).expect("sent");
+        let bytes = client.read_to_end().expect("closed");
+        let text = String::from_utf8_lossy(&bytes);
+        let end = format!("2\r\nok\r\n0\r\n{expected}\r\n");
+        assert!(text.ends_with(&end), "{rules}: {text}");
+    }
+}

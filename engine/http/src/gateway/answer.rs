@@ -132,11 +132,11 @@ fn body<C: Codec>(
         let all = Bytes::Shared(Rc::clone(&head.bytes));
         return Ok(Body::Bytes(all.slice(start, head.bytes.len())));
     }
+    let trailers = head::PassedTrailers::of(request, &call, head);
     relay.begin(call.codec, input, consumed);
     relay.trailers = Rc::clone(&records(request).trailers);
     let watches = super::exchange::watches(request, &call.settings);
     let finishes = *call.settings.ignore_client_abort;
-    let trailers = call.rewrite.passes_trailers(request);
     let connection = Rc::clone(&request.connection);
     if !wants_buffering {
         return Ok(Body::from_source(

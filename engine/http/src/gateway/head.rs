@@ -8,7 +8,9 @@ use crate::bytes::Bytes;
 use crate::error::Error;
 use crate::request::Request;
 use crate::response::ResponseHead;
+use base::bytes::list_has_token;
 use http1::{ResponseField, ResponseName};
+use std::rc::Rc;
 
 /// How a module rewrites what peers say about themselves. `None` leaves a value as it is.
 pub trait Rewrite {
@@ -142,19 +144,49 @@ fn warn_repeated(request: &Request, name: &[u8], value: &[u8]) {
     request.log(runtime::log::Level::Warn, &text);
 }
 
-/// The names that a `Connection` field declares to be for the next hop alone.
-fn listed_in_connection(head: &UpstreamHead) -> Option<&[u8]> {
-    let value = head.value(ResponseName::Connection)?;
-    let is_usual = [&b"close"[..], b"keep-alive", b"upgrade"]
+/// The names that `Connection` fields declare to be for the next hop alone (RFC 9110 section
+/// 7.6.1), as one list.
+fn listed_in_connection(head: &UpstreamHead) -> Option<Vec<u8>> {
+    let fields = head.fields.iter();
+    let values = fields
+        .filter(|field| field.known == ResponseName::Connection)
+        .map(|field| field.value.of(&head.bytes))
+        .filter(|value| !is_usual(value));
+    let all: Vec<&[u8]> = values.collect();
+    (!all.is_empty()).then(|| all.join(&b','))
+}
+
+fn is_usual(connection: &[u8]) -> bool {
+    [&b"close"[..], b"keep-alive", b"upgrade"]
         .iter()
-        .any(|usual| value.eq_ignore_ascii_case(usual));
-    (!is_usual).then_some(value)
+        .any(|usual| connection.eq_ignore_ascii_case(usual))
 }
 
 fn is_listed(names: &[u8], name: &[u8]) -> bool {
-    let mut names = names.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
     // An upgrade that is offered stays on offer.
-    !name.eq_ignore_ascii_case(b"Upgrade") && names.any(|listed| listed.eq_ignore_ascii_case(name))
+    !name.eq_ignore_ascii_case(b"Upgrade") && list_has_token(names, name)
+}
+
+/// Which of the peer's trailers the client gets: those that it would get in the head.
+pub(super) struct PassedTrailers {
+    settings: Rc<Settings>,
+    listed: Vec<u8>,
+}
+
+impl PassedTrailers {
+    /// `None` where it gets none.
+    pub(super) fn of<C>(request: &Request, call: &Call<C>, head: &UpstreamHead) -> Option<Self> {
+        call.rewrite.passes_trailers(request).then(|| Self {
+            settings: Rc::clone(&call.settings),
+            listed: listed_in_connection(head).unwrap_or_default(),
+        })
+    }
+
+    /// Whether it gets the one called `name`.
+    pub(super) fn passes(&self, name: &[u8]) -> bool {
+        let known = ResponseName::from_name(name);
+        !self.settings.is_hidden(known, name) && !is_listed(&self.listed, name)
+    }
 }
 
 /// Puts one field where it belongs.

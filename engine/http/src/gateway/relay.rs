@@ -6,6 +6,7 @@ use super::codec::Codec;
 use super::conversation::Call;
 use super::exchange::{poll_left, set_timeout};
 use super::failure::{Doing, Failure};
+use super::head::PassedTrailers;
 use super::pool::{KeepAlive, PeerStream, Pool};
 use super::record::{Record, add};
 use crate::body::{Chunk, Source};
@@ -306,8 +307,8 @@ pub(super) struct Watched<S> {
     inner: S,
     connection: Rc<Connection>,
     watches: bool,
-    /// Whether the peer's trailers are the client's too.
-    passes_trailers: bool,
+    /// Which of the peer's trailers are the client's too.
+    trailers: Option<Box<PassedTrailers>>,
 }
 
 impl<S> Watched<S> {
@@ -316,13 +317,13 @@ impl<S> Watched<S> {
             inner,
             connection,
             watches,
-            passes_trailers: false,
+            trailers: None,
         }
     }
 
-    /// The same, with the peer's trailers passed on or not.
-    pub(super) fn passing_trailers(mut self, passes: bool) -> Self {
-        self.passes_trailers = passes;
+    /// The same, with those of the peer's trailers passed on.
+    pub(super) fn passing_trailers(mut self, trailers: Option<PassedTrailers>) -> Self {
+        self.trailers = trailers.map(Box::new);
         self
     }
 }
@@ -337,10 +338,11 @@ impl<S: Source> Source for Watched<S> {
     }
 
     fn take_trailers(&mut self) -> Vec<(Bytes, Bytes)> {
-        if self.passes_trailers {
-            self.inner.take_trailers()
-        } else {
-            Vec::new()
-        }
+        let Some(passed) = &self.trailers else {
+            return Vec::new();
+        };
+        let mut trailers = self.inner.take_trailers();
+        trailers.retain(|(name, _)| passed.passes(name));
+        trailers
     }
 }
