@@ -111,7 +111,8 @@ async fn run(request: &mut Request) -> Result<Flow, Error> {
                 return Ok(Flow::Status(403));
             }
             let address = address.eval(request);
-            match gateway::group_of(request, groups, &address, None).await {
+            let common = COMMON.of(&location.settings);
+            match gateway::group_of(request, common, groups, &address, None).await {
                 Ok(upstream) => upstream,
                 Err(ended) => return ended,
             }

@@ -124,7 +124,6 @@ pub(super) async fn choose<C>(
     };
     let worker = Rc::clone(&request.connection.http.worker);
     let end = began.saturating_add(upstream.queue.timeout);
-    let watches = exchange::watches(request, &call.settings);
     loop {
         attempt.now = worker.now();
         if place.is_first()
@@ -138,17 +137,14 @@ pub(super) async fn choose<C>(
             return Choice::Nobody("no live upstreams until the queue timed out");
         }
         let mut sleep = pin!(worker.sleep(place.patience(end - attempt.now)));
-        let connection = &request.connection;
-        let has_left = poll_fn(|cx| {
-            if place.poll_turn(cx).is_ready() || sleep.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(false);
-            }
-            if watches && exchange::poll_left(connection, cx) {
-                return Poll::Ready(true);
-            }
-            Poll::Pending
+        let turn = poll_fn(|cx| match place.poll_turn(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => sleep.as_mut().poll(cx),
         });
-        if has_left.await {
+        if exchange::unless_left(request, &call.settings, turn)
+            .await
+            .is_none()
+        {
             return Choice::ClientLeft;
         }
     }

@@ -6,7 +6,7 @@ use super::bound;
 use super::claim::{self, Claim};
 use super::codec::{Codec, RequestBody};
 use super::early;
-use super::exchange::{Exchange, Outgoing, Received};
+use super::exchange::{Exchange, Outgoing, Received, unless_left};
 use super::failure::{Doing, Failure};
 use super::head::Rewrite;
 use super::hints::Hints;
@@ -22,12 +22,9 @@ use http1::Method;
 use runtime::log::Level;
 use runtime::{Millis, Stream};
 use std::borrow::Cow;
-use std::future::poll_fn;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
 
 /// Everything that a conversation needs to know beforehand.
 pub struct Call<C> {
@@ -400,18 +397,8 @@ impl Visit<'_> {
         let options = settings.connect_options(local);
         let address = &self.claim.peer.config.address;
         let worker = &request.connection.http.worker;
-        let mut connecting = pin!(Stream::connect(worker, address, &options));
-        let watches = super::exchange::watches(request, settings);
-        let connected = poll_fn(|cx| {
-            if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
-                return Poll::Ready(Some(connected));
-            }
-            if watches && super::exchange::poll_left(&request.connection, cx) {
-                return Poll::Ready(None);
-            }
-            Poll::Pending
-        });
-        match connected.await {
+        let connecting = Stream::connect(worker, address, &options);
+        match unless_left(request, settings, connecting).await {
             None => Err(Failure::ClientLeft(Doing::Connecting)),
             Some(Ok(stream)) => Ok(PeerStream {
                 stream,

@@ -13,7 +13,7 @@ use crate::request::Request;
 use crate::worker::HttpWorker;
 use runtime::Stream;
 use std::cell::RefCell;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::{Pin, pin};
@@ -344,6 +344,22 @@ impl<C: Codec> Exchange<'_, C> {
 /// may watch it.
 pub(super) fn watches(request: &Request, settings: &Settings) -> bool {
     request.is_waited_for() && !*settings.ignore_client_abort
+}
+
+/// What comes of `waiting`; `None` when the client leaves first, and `request` ends with it.
+pub(super) async fn unless_left<T>(
+    request: &Request,
+    settings: &Settings,
+    waiting: impl Future<Output = T>,
+) -> Option<T> {
+    let watches = watches(request, settings);
+    let mut waiting = pin!(waiting);
+    poll_fn(|cx| match waiting.as_mut().poll(cx) {
+        Poll::Ready(come) => Poll::Ready(Some(come)),
+        Poll::Pending if watches && poll_left(&request.connection, cx) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
 }
 
 /// Whether the client of `connection` is gone; if not, the task is woken when it goes.

@@ -1,5 +1,7 @@
 //! Servers whose names come up with a request: looked up now, asked one after the other.
 
+use super::exchange::unless_left;
+use super::settings::Settings;
 use super::upstream::{Upstream, addresses_of};
 use crate::core::resolver::RESOLVING;
 use crate::error::Error;
@@ -25,9 +27,11 @@ pub type Groups = Rc<HashMap<Vec<u8>, Rc<Upstream>>>;
 /// # Errors
 ///
 /// What ends the request: 502 when there is no resolver, or the name has no addresses; 500 where
-/// the port is missing; an error of the operator's for what is no authority.
+/// the port is missing; 499 when the client leaves meanwhile; an error of the operator's for what
+/// is no authority.
 pub async fn group_of(
     request: &mut Request,
+    settings: &Settings,
     groups: &Groups,
     authority: &[u8],
     default_port: Option<u16>,
@@ -36,7 +40,7 @@ pub async fn group_of(
         return Ok(Rc::clone(group));
     }
     match default_port.or_else(|| says_port(&lossy(authority)).then_some(0)) {
-        Some(port) => group_for(request, authority, port).await,
+        Some(port) => group_for(request, settings, authority, port).await,
         None => {
             let text = lossy(authority);
             request.log(Level::Error, &format!("no port in upstream \"{text}\""));
@@ -56,10 +60,10 @@ pub fn says_port(authority: &str) -> bool {
 ///
 /// # Errors
 ///
-/// What ends the request: 502 when there is no resolver, or the name has no addresses; an error
-/// of the operator's for what is no authority.
+/// As of [`group_of`].
 async fn group_for(
     request: &mut Request,
+    settings: &Settings,
     authority: &[u8],
     default_port: u16,
 ) -> Result<Rc<Upstream>, Result<Flow, Error>> {
@@ -76,7 +80,7 @@ async fn group_for(
         (Ok(addresses), _) => addresses,
         (Err(why), None) => return Err(Err(Error::operator(why))),
         (Err(_), Some(host)) => {
-            let ips = look_up(request, &host).await.map_err(Ok)?;
+            let ips = look_up(request, settings, &host).await.map_err(Ok)?;
             addresses_of(&text, default_port, |_| Some(ips.clone()))
                 .map_err(|why| Err(Error::operator(why)))?
         }
@@ -84,7 +88,11 @@ async fn group_for(
     Ok(Upstream::of_addresses(&text, addresses, false))
 }
 
-async fn look_up(request: &mut Request, host: &str) -> Result<Vec<IpAddr>, Flow> {
+async fn look_up(
+    request: &mut Request,
+    settings: &Settings,
+    host: &str,
+) -> Result<Vec<IpAddr>, Flow> {
     let location = Rc::clone(&request.location);
     let resolving = RESOLVING.of(&location.settings);
     let Some(resolver) = &*resolving.resolver else {
@@ -92,7 +100,13 @@ async fn look_up(request: &mut Request, host: &str) -> Result<Vec<IpAddr>, Flow>
         request.log(Level::Error, &message);
         return Err(Flow::Status(502));
     };
-    match resolver.addresses(host, *resolving.timeout).await {
+    let asking = resolver.addresses(host, *resolving.timeout);
+    let Some(outcome) = unless_left(request, settings, asking).await else {
+        let message = "epoll_wait() reported that client prematurely closed connection";
+        request.log(Level::Info, message);
+        return Err(Flow::Status(499));
+    };
+    match outcome {
         Ok(mut found) => {
             found.items.truncate(ADDRESSES_MAX);
             Ok(found.items)

@@ -229,7 +229,8 @@ async fn run(request: &mut Request) -> Result<Flow, Error> {
     let target = match &**pass {
         Pass::Fixed(target) => Rc::clone(target),
         Pass::Variable(template, groups) => {
-            match Target::at_run_time(request, template, groups).await {
+            let common = COMMON.of(&location.settings);
+            match Target::at_run_time(request, common, template, groups).await {
                 Ok(target) => target,
                 Err(failure) => return failure,
             }

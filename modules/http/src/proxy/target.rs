@@ -82,6 +82,7 @@ impl Target {
     /// The target whose URL has variables.
     pub(super) async fn at_run_time(
         request: &mut Request,
+        settings: &gateway::Settings,
         template: &Template,
         groups: &Groups,
     ) -> Result<Rc<Self>, Result<Flow, Error>> {
@@ -91,7 +92,8 @@ impl Target {
             return Err(Err(Error::operator(reason)));
         };
         let group = groups.get(&url.authority.to_ascii_lowercase());
-        let upstream = gateway::group_of(request, groups, url.authority, Some(80)).await?;
+        let upstream =
+            gateway::group_of(request, settings, groups, url.authority, Some(80)).await?;
         let is_group = group.is_some_and(|group| {
             engine::address::split_host(&group.name).is_none_or(|(_, port)| port.is_none())
         });

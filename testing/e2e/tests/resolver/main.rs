@@ -6,8 +6,9 @@ mod hostile;
 mod programs;
 
 use dns::{A, AAAA, CNAME, Dns, Question};
-use harness::{Differential, Exchange, Server};
+use harness::{Differential, Exchange, Server, clock};
 use programs::Program;
+use std::time::Duration;
 
 /// A server that hands every request on to the name in `h`, to itself.
 fn names(resolver: &str) -> harness::Builder {
@@ -95,6 +96,41 @@ fn without_a_resolver_names_are_not_looked_up() {
         .start();
     assert_eq!(server.get("/?h=one.test").status, 502);
     server.wait_for_error_log("no resolver defined to resolve one.test");
+}
+
+/// The look-up goes on for as long as there is time, but nobody holds a request for it.
+#[test]
+fn a_client_that_leaves_does_not_wait_for_a_name() {
+    let silent = Dns::start(|_| {});
+    let server = Server::new(&format!(
+        "resolver 127.0.0.1:{};
+         resolver_timeout 1h;
+         log_format status '$status $uri';
+         server {{
+             listen 127.0.0.1:{{port}};
+             access_log logs/status status;
+             location / {{ proxy_pass http://$arg_h; }}
+             location /kept {{
+                 resolver_timeout 1s;
+                 proxy_ignore_client_abort on;
+                 proxy_pass http://$arg_h;
+             }}
+         }}",
+        silent.port()
+    ))
+    .with_main("error_log logs/error.log info;")
+    .allow_log("could not be resolved")
+    .start();
+    for uri in ["/gone", "/kept"] {
+        let asked = silent.asked();
+        let mut client = server.connect();
+        let request = format!("GET {uri}?h=silent.test HTTP/1.1\r\nHost: h\r\n\r\n");
+        client.send(request).expect("the server reads");
+        let limit = Duration::from_secs(10);
+        assert!(clock::becomes_true(limit, || silent.asked() > asked));
+    }
+    assert_eq!(server.log_lines("status", 2), ["499 /gone", "502 /kept"]);
+    server.wait_for_error_log("client prematurely closed connection");
 }
 
 #[test]
