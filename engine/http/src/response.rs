@@ -106,6 +106,8 @@ impl ResponseHead {
         self.content_length = None;
         self.allows_ranges = false;
         self.remove(b"Accept-Ranges");
+        // Of a 304, which tells the length of a body that it does not have.
+        self.remove(b"Content-Length");
     }
 
     /// The body is no longer byte for byte what it was: a strong ETag becomes a weak one.

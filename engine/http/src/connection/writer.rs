@@ -119,11 +119,12 @@ fn complete_trailers<'r>(request: &'r mut Request, body: &mut Body) -> &'r [(Byt
 fn begin(request: &mut Request, mut response: Response) -> (Response, BodyFraming, Vec<u8>) {
     let mut out = request.connection.take_unsent();
     let start = out.len();
-    if !matches!(response.head.status, 200 | 206 | 304) {
+    let (status, is_ours) = (response.head.status, !response.head.is_final);
+    if is_ours && !matches!(status, 200 | 206 | 304) {
         // What was found in place of the thing asked for has a time that says nothing of it.
         response.head.last_modified = None;
     }
-    if response.head.status == 204 {
+    if is_ours && status == 204 {
         // There is nothing that a type or a length could be of.
         response.head.content_type = None;
         response.head.content_length = None;

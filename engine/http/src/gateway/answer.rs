@@ -228,11 +228,10 @@ fn keep_fields<C>(
 /// Puts fields kept from earlier into the head of the final response.
 pub(crate) fn merge_kept(request: &mut Request, head: &mut ResponseHead) {
     for (name, value) in request.extra_fields.drain(..) {
-        if name.eq_ignore_ascii_case(b"Content-Type") {
-            head.content_type = Some(value);
-            head.charset = None;
-        } else {
+        if !name.eq_ignore_ascii_case(b"Content-Type") {
             head.fields.push((name, value));
+        } else if !value.is_empty() {
+            head::content_type(value, head);
         }
     }
 }

@@ -204,8 +204,11 @@ fn take<C>(
         | ResponseName::KeepAlive
         | ResponseName::TransferEncoding
         | ResponseName::ContentLength => {}
-        ResponseName::ContentType => content_type(head, field, out),
-        ResponseName::ContentEncoding => out.content_encoding = Some(value()),
+        ResponseName::ContentType => content_type(value(), out),
+        // What is said twice was done twice.
+        ResponseName::ContentEncoding if out.content_encoding.is_none() => {
+            out.content_encoding = Some(value());
+        }
         ResponseName::Date => out.date = Some(value()),
         ResponseName::Server => out.server = Some(value()),
         ResponseName::ETag => out.etag = Some(value()),
@@ -234,25 +237,18 @@ fn take<C>(
 }
 
 /// Splits `type; charset=name`; other parameters stay with the type.
-fn content_type(head: &UpstreamHead, field: &ResponseField, out: &mut ResponseHead) {
-    let text = field.value.of(&head.bytes);
-    let at = |start: usize, end: usize| {
-        let from = field.value.start();
-        head.share(http1::Span::new(from + start, from + end))
-    };
-    let Some((name_end, start)) = charset_parameter(text) else {
-        out.content_type = Some(head.share(field.value));
+pub(super) fn content_type(value: Bytes, out: &mut ResponseHead) {
+    let Some((name_end, start)) = charset_parameter(&value) else {
+        out.content_type = Some(value);
+        out.charset = None;
         return;
     };
-    let quoted =
-        text[start..].starts_with(b"\"") && text.len() > start + 1 && text.ends_with(b"\"");
-    let (start, end) = if quoted {
-        (start + 1, text.len() - 1)
-    } else {
-        (start, text.len())
-    };
-    out.content_type = Some(at(0, name_end));
-    out.charset = Some(at(start, end));
+    let length = value.len();
+    let is_quoted =
+        value[start..].starts_with(b"\"") && length > start + 1 && value.ends_with(b"\"");
+    let quote = usize::from(is_quoted);
+    out.charset = Some(value.clone().slice(start + quote, length - quote));
+    out.content_type = Some(value.slice(0, name_end));
 }
 
 /// Where the type ends and where its charset begins, if that is the last parameter.
