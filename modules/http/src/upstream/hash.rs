@@ -10,10 +10,15 @@ use engine::peer::{Attempt, Balancer, Group, PeerId, Session};
 use engine::{Arity, Contexts, Directive, Line, Refused, Slot, Template};
 use http::Module;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Points of a peer on the circle, for each unit of weight.
-const POINTS: u32 = 160;
+const POINTS: u64 = 160;
+
+/// Most points of a circle, but for one that each server has at least: 32 MB. Weights may come
+/// from name servers, and are not to take all memory.
+const POINTS_MAX: u64 = 1 << 22;
 
 /// How often another peer is looked for before they take turns.
 const MISSES_MAX: u32 = 20;
@@ -89,24 +94,53 @@ struct Consistent {
 #[derive(Default)]
 struct Circle {
     version: u64,
-    points: Vec<(u32, Rc<str>)>,
+    servers: Vec<Rc<str>>,
+    /// Each with the number of its server.
+    points: Vec<(u32, u32)>,
 }
 
 impl Circle {
     fn of(group: &Group<'_>) -> Self {
-        let mut points = Vec::new();
+        // Addresses of one name share the points of the name: those of the largest weight, among
+        // which all others are.
+        let mut numbers = HashMap::new();
+        let mut servers = Vec::new();
+        let mut weights: Vec<u64> = Vec::new();
         for peer in group.iter().filter(|peer| !peer.config.is_backup) {
-            let start = base_of(&peer.config.server);
-            let mut previous = 0_u32;
-            for _ in 0..POINTS.saturating_mul(peer.config.weight) {
-                previous = start.with(&previous.to_le_bytes()).value();
-                points.push((previous, Rc::clone(&peer.config.server)));
+            let (server, weight) = (&peer.config.server, u64::from(peer.config.weight));
+            let number = *numbers.entry(&**server).or_insert(servers.len());
+            match weights.get_mut(number) {
+                Some(known) => *known = weight.max(*known),
+                None => {
+                    servers.push(Rc::clone(server));
+                    weights.push(weight);
+                }
             }
         }
-        points.sort_by_key(|(hash, _)| *hash);
+        let total = weights.iter().sum();
+        let mut points = Vec::new();
+        for (number, (server, &weight)) in (0..).zip(servers.iter().zip(&weights)) {
+            let start = base_of(server);
+            let mut previous = 0_u32;
+            for _ in 0..points_of(weight, total) {
+                previous = start.with(&previous.to_le_bytes()).value();
+                points.push((previous, number));
+            }
+        }
+        points.sort_unstable();
         points.dedup_by_key(|(hash, _)| *hash);
         let version = group.version();
-        Self { version, points }
+        Self {
+            version,
+            servers,
+            points,
+        }
+    }
+
+    /// Whose the point number `at` is.
+    fn server(&self, at: usize) -> Option<&Rc<str>> {
+        let (_, number) = self.points.get(at)?;
+        self.servers.get(*number as usize)
     }
 }
 
@@ -126,7 +160,8 @@ impl Balancer for Consistent {
         if self.circle.borrow().version != group.version() {
             self.circle.replace(Circle::of(group));
         }
-        let points = &self.circle.borrow().points;
+        let circle = self.circle.borrow();
+        let points = &circle.points;
         if group.is_single() || points.is_empty() || attempt.key.is_empty() {
             return group.next_in_turn(attempt, |_| true);
         }
@@ -139,7 +174,7 @@ impl Balancer for Consistent {
             }
         };
         while attempt.misses <= MISSES_MAX {
-            let (_, server) = &points[at % len];
+            let server = circle.server(at % len)?;
             let found = group.next_in_turn(attempt, |peer| peer.config.server == *server);
             if found.is_some() {
                 attempt.hash = u32::try_from(at % len).ok();
@@ -150,6 +185,16 @@ impl Balancer for Consistent {
         }
         group.next_in_turn(attempt, |_| true)
     }
+}
+
+/// How many points a server of `weight` has in a group whose weights add up to `total`.
+fn points_of(weight: u64, total: u64) -> u64 {
+    let all = total.saturating_mul(POINTS);
+    if all <= POINTS_MAX {
+        return weight * POINTS;
+    }
+    let share = u128::from(weight * POINTS) * u128::from(POINTS_MAX) / u128::from(all);
+    u64::try_from(share).unwrap_or(POINTS_MAX).max(1)
 }
 
 /// Host, NUL and port of a server as the configuration names it; of a socket, its path.
@@ -223,6 +268,29 @@ mod tests {
         assert_eq!(first, spread(&group, &plain));
         let distinct: std::collections::HashSet<_> = first.iter().collect();
         assert_eq!(distinct.len(), 3);
+    }
+
+    #[test]
+    fn weights_beyond_measure_become_shares_of_a_circle() {
+        assert_eq!((points_of(1, 3), points_of(3, 26_214)), (160, 480));
+        let most = u64::from(u32::MAX);
+        assert_eq!(points_of(most, most), POINTS_MAX);
+        assert_eq!(points_of(most, 4 * most), POINTS_MAX / 4);
+        assert_eq!(points_of(1, 4 * most), 1);
+    }
+
+    #[test]
+    fn addresses_of_one_name_share_its_points() {
+        let config = |ip: u8, weight| PeerConfig {
+            server: "a.test:80".into(),
+            weight,
+            ..PeerConfig::new(engine::address::Address::Ip(([192, 0, 2, ip], 80).into()))
+        };
+        let group = Peers::new([config(1, 1), config(2, 3), config(3, 2)]);
+        let alone = Peers::new([config(2, 3)]);
+        let points = |peers: &Peers| peers.with(Circle::of).points;
+        assert_eq!(points(&group).len(), 3 * 160);
+        assert_eq!(points(&group), points(&alone));
     }
 
     #[test]
