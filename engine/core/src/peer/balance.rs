@@ -9,6 +9,9 @@ use std::net::IpAddr;
 /// How often a hashing balancer looks elsewhere before it takes turns. Source: nginx.
 const MISSES_MAX: u32 = 20;
 
+/// How many peers are guessed before all are looked at.
+const GUESSES: usize = 8;
+
 /// Smooth weighted turns: the default.
 pub struct RoundRobin;
 
@@ -23,13 +26,34 @@ pub struct LeastConn;
 
 impl Balancer for LeastConn {
     fn pick(&self, group: &Group<'_>, attempt: &mut Attempt) -> Option<PeerId> {
-        let load = |peer: &Peer<'_>| Comparison::Connections.load(group, peer, attempt.now);
-        let loads = group.available(attempt).map(|peer| load(&peer));
-        let least = loads.min_by(|a, b| compare(*a, *b))?;
-        // Equally loaded peers take weighted turns; otherwise an idle group would send every
-        // request to its first member.
-        group.next_in_turn(attempt, |peer| compare(load(peer), least).is_eq())
+        least(group, attempt, |peer| {
+            Comparison::Connections.load(group, peer, attempt.now)
+        })
     }
+}
+
+/// The available peer with the least `load` for its weight. Equally loaded ones take weighted
+/// turns; otherwise an idle group would send every request to its first member.
+pub(super) fn least<'g>(
+    group: &Group<'g>,
+    attempt: &Attempt,
+    load: impl Fn(&Peer<'g>) -> (u64, u64),
+) -> Option<PeerId> {
+    let mut best: Option<(PeerId, (u64, u64))> = None;
+    let mut is_only_one = true;
+    for peer in group.available(attempt) {
+        let own = load(&peer);
+        match best.map_or(Ordering::Less, |(_, least)| compare(own, least)) {
+            Ordering::Less => (best, is_only_one) = (Some((peer.id, own)), true),
+            Ordering::Equal => is_only_one = false,
+            Ordering::Greater => {}
+        }
+    }
+    let (id, least) = best?;
+    if is_only_one {
+        return Some(id);
+    }
+    group.next_in_turn(attempt, |peer| compare(load(peer), least).is_eq())
 }
 
 /// What loads of two peers are compared by.
@@ -52,7 +76,7 @@ impl Comparison {
 }
 
 /// Orders by load / weight without dividing: a/x < b/y when a·y < b·x.
-pub(super) fn compare((a, x): (u64, u64), (b, y): (u64, u64)) -> Ordering {
+fn compare((a, x): (u64, u64), (b, y): (u64, u64)) -> Ordering {
     a.saturating_mul(y).cmp(&b.saturating_mul(x))
 }
 
@@ -123,20 +147,41 @@ impl RandomTwo {
         attempt: &Attempt,
         other: Option<PeerId>,
     ) -> Option<Peer<'g>> {
-        let available = group.available(attempt);
-        let candidates: Vec<_> = available.filter(|peer| Some(peer.id) != other).collect();
+        if other.is_some() && group.is_single() {
+            return None;
+        }
+        // Mostly the first or second guess is one; looking at all of many peers costs far more.
+        let guesses = if group.total_weight() > 0 { GUESSES } else { 0 };
+        let guessed = (0..guesses).find_map(|_| {
+            let at = self.next() % u64::from(group.total_weight());
+            group
+                .at_weight(u32::try_from(at).ok()?)
+                .filter(|peer| Some(peer.id) != other && group.is_available(peer, attempt))
+        });
+        guessed.or_else(|| self.any_of_all(group, attempt, other))
+    }
+
+    /// The same where few are available.
+    fn any_of_all<'g>(
+        &self,
+        group: &Group<'g>,
+        attempt: &Attempt,
+        other: Option<PeerId>,
+    ) -> Option<Peer<'g>> {
+        let candidates = || {
+            let available = group.available(attempt);
+            available.filter(|peer| Some(peer.id) != other)
+        };
         let weight = |peer: &Peer<'_>| u64::from(peer.config.weight);
-        let total: u64 = candidates.iter().map(weight).sum();
+        let total: u64 = candidates().map(|peer| weight(&peer)).sum();
         let mut at = self.next().checked_rem(total)?;
-        candidates
-            .into_iter()
-            .find(|peer| match at.checked_sub(weight(peer)) {
-                Some(left) => {
-                    at = left;
-                    false
-                }
-                None => true,
-            })
+        candidates().find(|peer| match at.checked_sub(weight(peer)) {
+            Some(left) => {
+                at = left;
+                false
+            }
+            None => true,
+        })
     }
 }
 

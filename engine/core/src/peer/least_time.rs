@@ -59,11 +59,8 @@ pub struct LeastTime {
 
 impl Balancer for LeastTime {
     fn pick(&self, group: &Group<'_>, attempt: &mut Attempt) -> Option<PeerId> {
-        let load = |peer: &Peer<'_>| self.measure.load(group, peer, attempt.now);
-        let loads = group.available(attempt).map(|peer| load(&peer));
-        let least = loads.min_by(|a, b| super::balance::compare(*a, *b))?;
-        group.next_in_turn(attempt, |peer| {
-            super::balance::compare(load(peer), least).is_eq()
+        super::balance::least(group, attempt, |peer| {
+            self.measure.load(group, peer, attempt.now)
         })
     }
 

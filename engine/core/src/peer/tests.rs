@@ -267,6 +267,47 @@ fn random_reaches_everybody_and_prefers_the_idle_of_two() {
 }
 
 #[test]
+fn random_follows_weights_and_finds_the_last_one_that_is_left() {
+    let methods = || [None, Some(Comparison::Connections)].map(|by| RandomTwo::new(by, 7));
+    for peers in both(&weighing(&[1, 3])) {
+        let seen = turns(&peers, &RandomTwo::new(None, 7), 4000, &NOBODY);
+        let share = seen.matches('b').count();
+        assert!((2800..3200).contains(&share), "{share}");
+    }
+    let mut configs = weighing(&[1; 26]);
+    configs[25].is_backup = true;
+    for peers in both(&configs) {
+        let all = peers.list();
+        for peer in all.iter().filter(|&peer| !"qz".contains(letter(peer))) {
+            peers.set_health(peer.id, Health::Unhealthy, 0);
+        }
+        for method in methods() {
+            assert_eq!(turns(&peers, &method, 50, &NOBODY), "q".repeat(50));
+        }
+        peers.set_health(all[16].id, Health::Unhealthy, 0);
+        for method in methods() {
+            assert_eq!(turns(&peers, &method, 5, &NOBODY), "zzzzz");
+        }
+    }
+}
+
+#[test]
+fn one_that_alone_has_the_least_is_chosen_whatever_its_turn() {
+    for peers in both(&weighing(&[1, 1, 4])) {
+        let loads = [4, 3, 20];
+        peers.with(|group| {
+            for (peer, load) in group.iter().zip(loads) {
+                peer.counters.set_connections(load);
+            }
+        });
+        assert_eq!(turns(&peers, &LeastConn, 3, &NOBODY), "bbb");
+        assert_eq!(stay(&peers, &LeastConn, 0), 'b');
+        // Two that are alike take turns.
+        assert_eq!(turns(&peers, &LeastConn, 4, &NOBODY), "abab");
+    }
+}
+
+#[test]
 fn peers_come_and_go_while_requests_have_them() {
     for peers in both(&weighing(&[1, 1])) {
         let first = peers.choose(&RoundRobin, &mut at(0), &NOBODY).unwrap();
