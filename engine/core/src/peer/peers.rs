@@ -59,6 +59,8 @@ pub(super) struct List {
     pub(super) rows: Vec<Option<Listed>>,
     /// How many there are.
     pub(super) len: usize,
+    /// How many of them may be tried in turn.
+    pub(super) tries: usize,
     pub(super) has_backup: bool,
     /// Whether some peer's share grows slowly.
     pub(super) has_slow_start: bool,
@@ -89,6 +91,7 @@ impl List {
     pub(super) fn summarize(&mut self) {
         let configs = || self.rows.iter().flatten().map(|listed| &listed.config);
         self.len = configs().count();
+        self.tries = configs().filter(|config| !config.is_down).count();
         self.has_backup = configs().any(|config| config.is_backup);
         self.has_slow_start = configs().any(|config| config.slow_start > 0);
         self.total_weight = configs()
@@ -315,7 +318,7 @@ impl Peers {
 
     /// How many peers may be tried in turn.
     pub fn tries(&self) -> usize {
-        self.with(|group| group.iter().filter(|peer| !peer.config.is_down).count())
+        self.with(|group| group.list.tries)
     }
 
     /// Chooses a peer: a primary one by `balancer`, and when there is none a backup one. The
