@@ -46,6 +46,28 @@ impl Zones {
         kind: &'static str,
         size: usize,
     ) -> io::Result<Rc<Zone>> {
+        let previous = self.previous.borrow().get(name).cloned();
+        self.obtain(name, kind, size, previous)
+    }
+
+    /// The zone `name`: the one of this configuration, else a new one, whatever the last one had:
+    /// for what is filled anew by each configuration, with what it takes over from
+    /// [`Zones::previous`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Zones::get_or_create`].
+    pub fn create(&self, name: &str, kind: &'static str, size: usize) -> io::Result<Rc<Zone>> {
+        self.obtain(name, kind, size, None)
+    }
+
+    fn obtain(
+        &self,
+        name: &str,
+        kind: &'static str,
+        size: usize,
+        previous: Option<Rc<Zone>>,
+    ) -> io::Result<Rc<Zone>> {
         // A zone's size is whole pages of memory.
         let fits = |zone: &Zone| {
             zone.kind() == kind && zone.size() >= size && zone.size() - size < crate::slab::PAGE
@@ -57,27 +79,10 @@ impl Zones {
                 Err(io::ErrorKind::AlreadyExists.into())
             };
         }
-        let zone = match self.previous.borrow().get(name) {
-            Some(zone) if fits(zone) => Rc::clone(zone),
+        let zone = match previous {
+            Some(zone) if fits(&zone) => zone,
             _ => Rc::new(Zone::new(name, kind, size)?),
         };
-        self.current
-            .borrow_mut()
-            .insert(name.to_owned(), Rc::clone(&zone));
-        Ok(zone)
-    }
-
-    /// A new zone `name`, whatever the last configuration had: for what is filled anew by each
-    /// configuration, with what it takes over from [`Zones::previous`].
-    ///
-    /// # Errors
-    ///
-    /// `AlreadyExists` when this configuration has the name already, else what [`Zone::new`] says.
-    pub fn create(&self, name: &str, kind: &'static str, size: usize) -> io::Result<Rc<Zone>> {
-        if self.get(name).is_some() {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        let zone = Rc::new(Zone::new(name, kind, size)?);
         self.current
             .borrow_mut()
             .insert(name.to_owned(), Rc::clone(&zone));
@@ -179,8 +184,9 @@ mod tests {
         assert!(!Rc::ptr_eq(&first, &second));
         assert!(Rc::ptr_eq(&first, &new.previous("a", "k").unwrap()));
         assert!(new.previous("a", "other").is_none());
+        assert!(Rc::ptr_eq(&second, &new.create("a", "k", SIZE).unwrap()));
         assert_eq!(
-            new.create("a", "k", SIZE).unwrap_err().kind(),
+            new.create("a", "k", SIZE * 2).unwrap_err().kind(),
             io::ErrorKind::AlreadyExists
         );
     }

@@ -59,12 +59,6 @@ fn read(line: &mut Line<'_>) -> Result<(), Refused> {
 fn make(loading: &mut Loading, name: &str, size: u64) -> Result<(), Refused> {
     let zones = limits::zones(loading);
     let bytes = usize::try_from(size).unwrap_or(usize::MAX);
-    let is_known = |zone: &shm::Zone| {
-        zone.kind() == KIND && zone.size() >= bytes && zone.size() - bytes < SMALLEST_ZONE / 8
-    };
-    if zones.get(name).is_some_and(|zone| is_known(&zone)) {
-        return Ok(());
-    }
     let made = zones.create(name, KIND, bytes);
     made.map_err(|error| limits::refusal(&zones, &error, (name, KIND, size)))?;
     Ok(())
