@@ -219,6 +219,8 @@ impl Shared {
             link = &known[NEXT];
         }
         words[NEXT].set(first.get());
+        // Whoever finds it must find it whole.
+        compiler_fence(Ordering::SeqCst);
         first.set(u64::from(new.number()));
         self.ledger.set(Some(new));
         if let Some(old) = old {
@@ -248,11 +250,11 @@ impl Shared {
         let counters = Counters::of(rows.first().ok_or(Corrupt)?);
         let serial = u32::try_from(head[LAST_SERIAL].get() + 1).map_err(|_| NoRoom)?;
         head[LAST_SERIAL].set(u64::from(serial));
+        announce(head);
         begin(counters);
         counters.set_description(u64::from(description.number()));
         compiler_fence(Ordering::SeqCst);
         counters.set_serial(u64::from(serial));
-        head[VERSION].set(head[VERSION].get() + 1);
         let row = u32::try_from(index).map_err(|_| Corrupt)?;
         Ok(PeerId { row, serial })
     }
@@ -295,11 +297,11 @@ impl Shared {
             return Ok(false);
         }
         let description = place(counters.description());
+        announce(head);
         counters.set_leaving(1);
         if counters.connections() == 0 {
             counters.set_serial(0);
         }
-        head[VERSION].set(head[VERSION].get() + 1);
         if let Some(description) = description {
             guard.free(description)?;
         }
@@ -356,6 +358,13 @@ impl Shared {
         }
         Ok(!dead.is_empty())
     }
+}
+
+/// Says that the list changes, before it does: should this process be killed on the way, others
+/// read it once too often and not once too rarely.
+fn announce(head: &[Cell<u64>]) {
+    head[VERSION].set(head[VERSION].get() + 1);
+    compiler_fence(Ordering::SeqCst);
 }
 
 fn place(number: u64) -> Option<Place> {
