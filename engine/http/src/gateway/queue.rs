@@ -17,11 +17,14 @@ pub struct Queue {
     pub number: usize,
     /// Milliseconds that they wait.
     pub timeout: Millis,
+    /// By their tickets.
     waiting: RefCell<VecDeque<Rc<Waiting>>>,
+    last_ticket: Cell<u64>,
 }
 
 #[derive(Default)]
 struct Waiting {
+    ticket: u64,
     waker: RefCell<Option<Waker>>,
     /// Whether something may have changed since it was last its turn to look.
     is_due: Cell<bool>,
@@ -33,7 +36,7 @@ impl Queue {
         Self {
             number,
             timeout,
-            waiting: RefCell::default(),
+            ..Self::default()
         }
     }
 
@@ -48,7 +51,12 @@ impl Queue {
         if waiting.len() >= self.number {
             return None;
         }
-        let own = Rc::new(Waiting::default());
+        let ticket = self.last_ticket.get() + 1;
+        self.last_ticket.set(ticket);
+        let own = Rc::new(Waiting {
+            ticket,
+            ..Waiting::default()
+        });
         waiting.push_back(Rc::clone(&own));
         Some(Place { queue: self, own })
     }
@@ -79,7 +87,7 @@ impl Place<'_> {
         let waiting = self.queue.waiting.borrow();
         waiting
             .front()
-            .is_some_and(|first| Rc::ptr_eq(first, &self.own))
+            .is_some_and(|first| first.ticket == self.own.ticket)
     }
 
     /// Milliseconds until it should look itself, of the `left` ones that it may wait.
@@ -103,12 +111,16 @@ impl Place<'_> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let is_own = |waiting: &Rc<Waiting>| Rc::ptr_eq(waiting, &self.own);
-        self.queue
-            .waiting
-            .borrow_mut()
-            .retain(|other| !is_own(other));
-        self.queue.advance();
+        let mut waiting = self.queue.waiting.borrow_mut();
+        let at = waiting.binary_search_by_key(&self.own.ticket, |other| other.ticket);
+        let was_first = at == Ok(0);
+        if let Ok(at) = at {
+            waiting.remove(at);
+        }
+        drop(waiting);
+        if was_first {
+            self.queue.advance();
+        }
     }
 }
 
@@ -133,6 +145,21 @@ mod tests {
         assert!(second.is_first() && second.poll_turn(&mut cx).is_ready());
         drop(second);
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn who_leaves_from_the_middle_wakes_nobody() {
+        let queue = Queue::new(3, 1000);
+        let [first, second, third] = [(); 3].map(|()| queue.enter().unwrap());
+        let mut cx = Context::from_waker(Waker::noop());
+        drop(second);
+        assert!(first.poll_turn(&mut cx).is_pending());
+        assert!(first.is_first() && !third.is_first());
+        let fourth = queue.enter().unwrap();
+        drop(first);
+        assert!(third.is_first() && third.poll_turn(&mut cx).is_ready());
+        drop(third);
+        assert!(fourth.is_first());
     }
 
     #[test]
