@@ -118,9 +118,12 @@ impl Group {
         peers.with(|_| self.lease.release(pid));
     }
 
-    /// Begins to check peers that nobody here checks yet.
+    /// Begins to check peers that nobody here checks yet, and leaves those that are gone.
     fn attend(self: &Rc<Self>) {
         let peers = self.upstream.peers.list();
+        let present: BTreeSet<PeerId> = peers.iter().map(|peer| peer.id).collect();
+        let is_present = |(id, _): &(PeerId, u32)| present.contains(id);
+        self.attended.borrow_mut().retain(is_present);
         for peer in peers.into_iter().filter(|peer| !peer.config.is_down) {
             for duty in &self.checks {
                 let key = (peer.id, duty.found.number);
@@ -138,8 +141,10 @@ impl Group {
         }
     }
 
-    fn must_stop(&self) -> bool {
-        !self.leads.get() || self.server.is_draining.get()
+    /// Whether a check of a peer is to end.
+    fn must_leave(&self, key: (PeerId, u32)) -> bool {
+        let is_attended = || self.attended.borrow().contains(&key);
+        !self.leads.get() || self.server.is_draining.get() || !is_attended()
     }
 }
 
@@ -156,8 +161,7 @@ struct Attending {
 /// Somebody else may look after the peer from now on.
 impl Drop for Attending {
     fn drop(&mut self) {
-        let key = (self.peer.id, self.duty.found.number);
-        self.group.attended.borrow_mut().remove(&key);
+        self.group.attended.borrow_mut().remove(&self.key());
     }
 }
 
@@ -169,11 +173,17 @@ enum Outcome {
 }
 
 impl Attending {
+    /// What it is known by in [`Group::attended`].
+    fn key(&self) -> (PeerId, u32) {
+        (self.peer.id, self.duty.found.number)
+    }
+
     async fn run(mut self) {
         let worker = Rc::clone(&self.group.server.worker);
-        let mut due = worker.now() + self.jitter();
+        let mut due = worker.now().saturating_add(self.jitter());
         while self.rest_until(due).await {
-            due = worker.now() + self.duty.check.interval + self.jitter();
+            let pause = self.duty.check.interval.saturating_add(self.jitter());
+            due = worker.now().saturating_add(pause);
             let Some(outcome) = self.ask().await else {
                 return;
             };
@@ -194,10 +204,10 @@ impl Attending {
         }
     }
 
-    /// Waits; `false` when this worker does not do the checks any more.
+    /// Waits; `false` when the peer is gone, or this worker does not do the checks any more.
     async fn rest_until(&self, due: Millis) -> bool {
         let worker = &self.group.server.worker;
-        while !self.group.must_stop() {
+        while !self.group.must_leave(self.key()) {
             let left = due.saturating_sub(worker.now());
             if left == 0 {
                 return true;
@@ -214,14 +224,14 @@ impl Attending {
         }
     }
 
-    /// Asks; `None` when this worker does not do the checks any more.
+    /// Asks; `None` when the peer is gone, or this worker does not do the checks any more.
     async fn ask(&mut self) -> Option<Outcome> {
-        let group = Rc::clone(&self.group);
+        let (group, key) = (Rc::clone(&self.group), self.key());
         let mut asking = pin!(self.ask_twice());
         loop {
             match group.server.worker.timeout(LOOK, asking.as_mut()).await {
                 Ok(outcome) => return Some(outcome),
-                Err(_) if group.must_stop() => return None,
+                Err(_) if group.must_leave(key) => return None,
                 Err(_) => {}
             }
         }
