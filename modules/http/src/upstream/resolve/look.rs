@@ -24,6 +24,10 @@ const PAUSE_AFTER_NOTHING: Millis = 10_000;
 /// Servers of a service that are looked up at a time: each takes two sockets.
 const TARGETS_AT_ONCE: usize = 16;
 
+/// Most addresses of all servers of a service together: as many as one answer may have, so that
+/// answers of thousands of servers with thousands of addresses do not multiply.
+const ADDRESSES_MAX: usize = 4096;
+
 /// Looks up the servers that are marked with `mark` for as long as the worker serves.
 pub(super) async fn follow(server: Weak<HttpWorker>, watch: Rc<Watch>, mark: String) {
     let worker = Worker::current();
@@ -119,10 +123,12 @@ impl Watch {
         })?;
         let mut pause = until(found.valid_until);
         let mut targets = Vec::new();
+        let mut room = ADDRESSES_MAX;
         for some in found.items.chunks(TARGETS_AT_ONCE) {
             let looks = some.iter().map(|item| self.find_target(item));
-            for (target, again, failure) in all(looks).await {
+            for (mut target, again, failure) in all(looks).await {
                 pause = pause.min(again);
+                target.cut(&mut room);
                 if let Some(failure) = failure {
                     let name = &target.service.target;
                     self.log(&format!(
@@ -132,6 +138,11 @@ impl Watch {
                 }
                 targets.push(target);
             }
+        }
+        if room == 0 {
+            self.log(&format!(
+                "service {service} of {host} has {ADDRESSES_MAX} addresses or more: no more are used"
+            ));
         }
         let present = self.group.peers.list();
         let is_present = |name: &str| {

@@ -116,6 +116,14 @@ pub(super) struct Target {
     pub(super) is_unknown: bool,
 }
 
+impl Target {
+    /// Leaves as many addresses as there is `room` for, and takes that.
+    pub(super) fn cut(&mut self, room: &mut usize) {
+        self.ips.truncate(*room);
+        *room -= self.ips.len();
+    }
+}
+
 /// The peers of a service as `line` makes them: servers of the lowest priority number are
 /// primary, others backup. Servers without addresses do not count; those that nobody could tell
 /// about do where they `stay`.
@@ -251,6 +259,15 @@ mod tests {
         let silent = [unknown("a", 5), target("b", (6, 7), &[3])];
         check(&line, &silent, false, &["192.0.2.3:8006 b 7"]);
         check(&line, &silent, true, &["192.0.2.3:8006 b 7 backup"]);
+    }
+
+    #[test]
+    fn a_service_has_no_more_addresses_than_there_is_room_for() {
+        let mut targets = [1, 2, 3].map(|number| target("a", (5, number), &[1, 2]));
+        let mut room = 3;
+        targets.iter_mut().for_each(|target| target.cut(&mut room));
+        assert_eq!(targets.map(|target| target.ips.len()), [2, 1, 0]);
+        assert_eq!(room, 0);
     }
 
     #[test]
