@@ -219,7 +219,7 @@ fn hooks_see_every_turn() {
 #[test]
 fn a_turn_that_takes_long_is_reported() {
     let worker = Worker::new(WorkerLimits {
-        stall: Some(20),
+        stall: Some(300),
         ..WorkerLimits::default()
     })
     .unwrap();
@@ -228,15 +228,16 @@ fn a_turn_that_takes_long_is_reported() {
     worker.set_report_hook(Rc::new(move |level, text| {
         kept.borrow_mut().push(format!("[{level}] {text}"));
     }));
-    std::thread::sleep(Duration::from_millis(40));
+    let long = Duration::from_millis(400);
+    std::thread::sleep(long);
     worker.turn(Some(0));
-    worker.turn(Some(40));
+    worker.turn(Some(400));
     worker.turn(Some(0));
     assert!(
         reports.borrow().is_empty(),
         "starting and waiting are no stalls"
     );
-    worker.at_turn_end(Rc::new(|| std::thread::sleep(Duration::from_millis(40))));
+    worker.at_turn_end(Rc::new(move || std::thread::sleep(long)));
     worker.turn(Some(0));
     worker.turn(Some(0));
     let first = reports.borrow().first().cloned().unwrap_or_default();

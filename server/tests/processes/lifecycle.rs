@@ -145,7 +145,19 @@ fn a_killed_worker_is_replaced_at_once() {
     let server = Server::start("listen ADDRESS; worker_processes 2;");
     let master = server.master();
     until("there are two workers", || workers(master).len() == 2);
-    // Older than a worker that dies of its start.
+    // A busy machine may be slow once, and not every time.
+    let mut times = Vec::new();
+    let is_at_once = (0..5).any(|_| {
+        let took = time_to_replace(&server, master);
+        times.push(took);
+        took < Duration::from_millis(80)
+    });
+    assert!(is_at_once, "{times:?}");
+}
+
+/// Kills a worker, and says how long there was none in its place.
+fn time_to_replace(server: &Server, master: u32) -> Duration {
+    // Older than a worker that dies of its start, whose successor waits.
     std::thread::sleep(Duration::from_millis(1100));
     let victim = workers(master)[0];
     process::send_signal(victim, Signal::KILL).unwrap();
@@ -153,11 +165,11 @@ fn a_killed_worker_is_replaced_at_once() {
         let workers = workers(master);
         workers.len() == 2 && !workers.contains(&victim)
     };
-    let took = wait(is_replaced, Duration::from_secs(5)).unwrap();
-    assert!(took < Duration::from_millis(100), "{took:?}");
+    let took = wait(is_replaced, Duration::from_secs(10)).unwrap();
     server.until_logged(&format!(
         "[alert] {master}#{master}: worker process {victim} exited on signal 9"
     ));
+    took
 }
 
 fn what_a_dead_worker_held_is_given_back() {
@@ -176,7 +188,8 @@ fn what_a_dead_worker_held_is_given_back() {
     server.configure("listen ADDRESS; fault lock;");
     assert_eq!(server.run(&["-s", "reload"]).0, 0);
     let holder = server.greet();
-    std::thread::sleep(Duration::from_millis(20));
+    until("it is about to take the lock", || server.counted() == "2");
+    std::thread::sleep(Duration::from_millis(200));
     process::send_signal(holder.pid, Signal::KILL).unwrap();
     server.until_logged(&format!(
         "shared memory zone \"zone\" was locked by {}",
@@ -194,9 +207,15 @@ fn workers_that_die_at_once() {
     let server = Server::new("listen ADDRESS; fault panic;");
     assert_eq!(server.run(&[]).0, 0);
     until("it has its id written", || server.pid_file().exists());
-    std::thread::sleep(Duration::from_millis(600));
-    let starts = server.log().matches("start worker process ").count();
-    assert!((3..=10).contains(&starts), "{starts} starts in 0.6 s");
+    let starts = || server.log().matches("start worker process ").count();
+    let mut first = None;
+    let are_five_more = || starts() >= *first.get_or_insert_with(starts) + 5;
+    let took = wait(are_five_more, Duration::from_secs(10));
+    // There is a pause of 90 ms before each, of which the first may be over already.
+    assert!(
+        took.is_some_and(|took| took > Duration::from_millis(300)),
+        "{took:?}"
+    );
     assert_ne!(server.master(), master);
 }
 
@@ -232,10 +251,10 @@ fn a_stopped_worker_is_not_hanging() {
             .status();
         assert!(status.unwrap().success());
     };
-    let server = Server::start("listen ADDRESS; stuck_after 300;");
+    let server = Server::start("listen ADDRESS; stuck_after 1500;");
     let worker = workers(server.master())[0];
     stop(worker, "-STOP");
-    std::thread::sleep(Duration::from_millis(900));
+    std::thread::sleep(Duration::from_millis(2500));
     assert!(process::is_running(worker) && process::is_stopped(worker));
     stop(worker, "-CONT");
     assert_eq!(server.greet().pid, worker);

@@ -13,7 +13,7 @@ use sys::process;
 use sys::signal::Signal;
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A prefix with a configuration, and perhaps a server that runs it. Ends the server when dropped.
 pub(crate) struct Server {

@@ -57,7 +57,7 @@ fn a_buffer_is_written_when_full_or_old() {
     let worker = Worker::new(WorkerLimits::default()).unwrap();
     let options = LogOptions {
         buffer: Some(8),
-        flush: Some(20),
+        flush: Some(500),
         gzip: None,
     };
     let log = LogFile::open(folder.path(), options).unwrap();
