@@ -109,7 +109,7 @@ fn a_log_is_compressed_buffer_by_buffer() {
     let log = server.path("logs/small.gz");
     let is_written = || std::fs::metadata(&log).is_ok_and(|metadata| metadata.len() > 0);
     assert!(harness::clock::becomes_true(
-        std::time::Duration::from_secs(5),
+        std::time::Duration::from_secs(20),
         is_written
     ));
     let bytes = std::fs::read(&log).unwrap_or_default();

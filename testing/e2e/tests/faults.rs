@@ -253,8 +253,16 @@ fn answers_that_the_disk_cannot_hold_are_whole() {
         client
             .send("GET /up/large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
             .unwrap();
-        // Longer than the server behind needs to fill whatever there is.
-        thread::sleep(Duration::from_millis(300));
+        // The client reads no sooner than the server behind has filled whatever there is.
+        let told = || {
+            server
+                .error_log()
+                .matches("No space left on device")
+                .count()
+        };
+        let before = told();
+        let is_full = clock::becomes_true(LIMIT, || told() > before);
+        assert!(is_full, "{}", server.error_log());
         let response = client.receive();
         response.is_complete && response.body.len() == size
     };
@@ -262,7 +270,6 @@ fn answers_that_the_disk_cannot_hold_are_whole() {
     let filler = fill(&small);
     assert!(answer(), "is full");
     assert_eq!(server.get("/tag?a").text(), "a");
-    server.wait_for_error_log("No space left on device");
     fs::remove_file(filler).unwrap();
     assert!(answer(), "is free again");
     let is_clear = || {
@@ -393,7 +400,8 @@ fn files_that_are_replaced_while_sent_are_sent_as_they_were() {
     client
         .send("GET /large HTTP/1.1\r\nHost: h\r\n\r\n")
         .unwrap();
-    thread::sleep(Duration::from_millis(100));
+    // The file is open once something of it has come.
+    client.stream().peek(&mut [0]).unwrap();
     server
         .prefix()
         .write("html/next", "b".repeat(size).as_bytes());

@@ -9,7 +9,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 const TABLES: &str = r#"
     keyval_zone zone=text:64k state=state/text.json;
-    keyval_zone zone=short:32k timeout=1s;
+    keyval_zone zone=short:32k timeout=2s;
     keyval_zone zone=small:32k;
     keyval $arg_key $text zone=text;
     keyval $arg_key $short zone=short;

@@ -76,13 +76,20 @@ fn a_request_waits_for_its_turn() {
         .with_file("html/a", "a")
         .allow_log("delaying request")
         .start();
-    let status = || server.get("/a?key=x").header("x-status").map(str::to_owned);
-    assert_eq!(status().as_deref(), Some("PASSED"));
-    assert_eq!(status().as_deref(), Some("PASSED"));
-    let before = harness::clock::now();
-    assert_eq!(status().as_deref(), Some("DELAYED"));
-    let waited = before.elapsed();
-    assert!(waited >= Duration::from_millis(350), "{waited:?}");
+    // Half a second after the first one there is room for the third: on a busy machine it may
+    // come late, and others are tried.
+    let is_delayed = (0..10).any(|key| {
+        let path = format!("/a?key={key}");
+        let status = || server.get(&path).header("x-status").map(str::to_owned);
+        let before = harness::clock::now();
+        assert_eq!(status().as_deref(), Some("PASSED"));
+        assert_eq!(status().as_deref(), Some("PASSED"));
+        let is_delayed = status().as_deref() == Some("DELAYED");
+        let took = before.elapsed();
+        assert!(took >= Duration::from_millis(450), "{took:?}");
+        is_delayed
+    });
+    assert!(is_delayed);
     server.wait_for_error_log("delaying request, excess: ");
     server.wait_for_error_log(", by zone \"quick\", client: 127.0.0.1");
 }

@@ -123,7 +123,7 @@ fn those_who_wait_are_served_in_their_order() {
 #[test]
 fn a_full_queue_and_one_that_times_out_refuse() {
     let backend = Backend::new();
-    let server = server("queue 1 timeout=2s;", &backend);
+    let server = server("queue 1 timeout=4s;", &backend);
     let _first = ask(&server, "/first", 1);
     let _asked = backend.next();
     let mut second = ask(&server, "/second", 2);

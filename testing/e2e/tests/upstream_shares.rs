@@ -38,7 +38,7 @@ fn asked(server: &Server, count: usize) -> String {
 /// A server that takes its time.
 fn slow() -> Scripted {
     let mut script = vec![Step::Request];
-    script.resize(11, Step::Pause);
+    script.resize(21, Step::Pause);
     script.push(Step::send(ANSWER));
     Scripted::new(&script)
 }
@@ -66,7 +66,7 @@ fn a_server_that_comes_back_begins_slowly() {
         &[Step::Request, Step::send(ANSWER)],
     ]);
     let server = group(
-        "server 127.0.0.1:{port_a} fail_timeout=1s slow_start=1h;",
+        "server 127.0.0.1:{port_a} fail_timeout=2s slow_start=1h;",
         &first,
     );
     assert_eq!(asked(&server, 4), "bbbb");

@@ -13,10 +13,10 @@ use crate::prefix::Prefix;
 use crate::server::Server;
 
 /// How long a server may take to listen.
-const START_LIMIT: Duration = Duration::from_secs(5);
+const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long a server without clients may take to quit.
-const QUIT_LIMIT: Duration = Duration::from_secs(10);
+const QUIT_LIMIT: Duration = Duration::from_secs(20);
 
 /// How often a server is started anew because another process took its port.
 const START_ATTEMPTS: u32 = 3;
@@ -147,7 +147,7 @@ impl Builder {
         self
     }
 
-    /// Expects the server to quit within `limit` at its end, and not the usual 10 seconds.
+    /// Expects the server to quit within `limit` at its end, and not the usual 20 seconds.
     #[must_use]
     pub fn quitting_within(mut self, limit: Duration) -> Self {
         self.quit_limit = limit;
@@ -158,7 +158,7 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// When it does not within 5 seconds; the message holds its error log and its configuration.
+    /// When it does not within 20 seconds; the message holds its error log and its configuration.
     #[must_use]
     #[track_caller]
     pub fn start(self) -> Server {

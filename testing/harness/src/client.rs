@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::response::{self, Response, Source};
 
 /// How long a client waits for the next byte.
-const READ_LIMIT: Duration = Duration::from_secs(10);
+const READ_LIMIT: Duration = Duration::from_secs(20);
 
 /// One connection, kept alive for as long as the server agrees.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `WouldBlock` after 10 silent seconds, `InvalidData` for what is not HTTP.
+    /// `WouldBlock` after 20 silent seconds, `InvalidData` for what is not HTTP.
     pub fn try_receive(&mut self) -> io::Result<Option<Response>> {
         let method = self.awaited.front().cloned().unwrap_or_default();
         let response = response::read(self, &method)?;
@@ -148,7 +148,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `WouldBlock` when the server leaves the connection open for 10 silent seconds,
+    /// `WouldBlock` when the server leaves the connection open for 20 silent seconds,
     /// `InvalidData` for what is not HTTP.
     pub fn converse(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<Vec<Response>> {
         let _ = self.send(bytes);
@@ -163,7 +163,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `WouldBlock` after 10 silent seconds.
+    /// `WouldBlock` after 20 silent seconds.
     pub fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
         self.take(usize::MAX)
     }

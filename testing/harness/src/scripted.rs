@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use crate::clock;
 
-/// How long a script waits for the other side.
-const WAIT_LIMIT: Duration = Duration::from_secs(20);
+/// How long a script waits for the other side. Longer than [`EVENT_LIMIT`], so that nobody takes
+/// its end for that of the other side.
+const WAIT_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a test waits for something to be seen here.
-const EVENT_LIMIT: Duration = Duration::from_secs(10);
+/// How long a test waits for something to be seen here. Shorter than nginx's usual limits of a
+/// minute, so that what ends by these has not ended.
+const EVENT_LIMIT: Duration = Duration::from_secs(20);
 
 /// One thing to do on a connection. After the last one of its script a connection is ended in
 /// the ordinary way, and what comes on it until the other side closes is recorded as surplus.

@@ -16,7 +16,7 @@ use crate::process::{self, Signal};
 use crate::response::Response;
 
 /// How long to wait for a line of a log, or for new workers.
-const EVENT_LIMIT: Duration = Duration::from_secs(10);
+const EVENT_LIMIT: Duration = Duration::from_secs(20);
 
 /// A running server. When dropped, it is asked to quit, and the test fails if it does not quit
 /// cleanly or has logged a fault in its life.

@@ -23,9 +23,12 @@ fn roomy(inside: &str, connections: usize) -> Builder {
         .with_events(&format!("worker_connections {connections};"))
 }
 
-/// Memory that the only worker has for itself, in bytes.
+/// Memory that the only worker has for itself, in bytes: counted page by page, as the quicker sums
+/// of other files may be wrong by pages for each processor.
+#[track_caller]
 fn memory(server: &Server) -> u64 {
-    process::memory_bytes(server.workers()[0], "status", "RssAnon").unwrap_or_default()
+    let bytes = process::memory_bytes(server.workers()[0], "smaps_rollup", "Anonymous");
+    bytes.expect("Linux 4.14 or later counts it")
 }
 
 /// Attackers, each with one connection.
@@ -223,7 +226,8 @@ fn largest_heads_cost_their_buffers() {
         crowd.press(time, Duration::from_millis(500), || memory(&server))
     });
     report.assert_undisturbed(&quiet);
-    assert_memory(&server, before, most, count, 36 << 10);
+    // Four buffers and a little, and less than five.
+    assert_memory(&server, before, most, count, 40 << 10);
 }
 
 /// Requests over which processor time is taken.
@@ -323,6 +327,7 @@ fn explosive_expressions_cost_little_time() {
         "aaa,".repeat(2048),
         "x".repeat(8192),
     ];
+    let mut most = Duration::ZERO;
     for (at, expression) in EXPLOSIVE.iter().enumerate() {
         for text in &texts {
             let before = process::cpu_time(worker).unwrap();
@@ -332,8 +337,10 @@ fn explosive_expressions_cost_little_time() {
             }
             let each = (process::cpu_time(worker).unwrap() - before) / ROUNDS;
             assert!(each <= Duration::from_millis(10), "{expression}: {each:?}");
+            most = most.max(each);
         }
     }
+    eprintln!("at most {most:?} for an expression that explodes");
 }
 
 /// A thousand ranges that overlap are answered by the file, once, in no more memory than it.

@@ -101,7 +101,7 @@ fn a_refusal_ends_what_was_sent_ahead() {
 fn no_answer_waits_for_a_request_that_waits_itself() {
     let server = Server::of_one(
         "location = /tag { return 200 $args; }
-         location / { auth_basic x; auth_basic_user_file users; auth_delay 2s; }
+         location / { auth_basic x; auth_basic_user_file users; auth_delay 4s; }
          location /put/ { dav_methods PUT; }",
     )
     .with_file("users", "")
@@ -114,7 +114,7 @@ fn no_answer_waits_for_a_request_that_waits_itself() {
         "POST /tag?b HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nConnection: close\r\n\r\nab";
     for second in [slow, unsent, early] {
         let mut client = server.connect();
-        client.set_read_limit(Duration::from_millis(1500)).unwrap();
+        client.set_read_limit(Duration::from_millis(3500)).unwrap();
         client
             .send(format!("GET /tag?a HTTP/1.1\r\nHost: h\r\n\r\n{second}"))
             .unwrap();

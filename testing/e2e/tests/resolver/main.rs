@@ -155,10 +155,13 @@ fn all_addresses_are_tried_in_turn() {
 fn answers_are_remembered_as_long_as_they_say() {
     let dns = Dns::start(zone);
     let server = names(&format!("127.0.0.1:{} ipv6=off", dns.port())).start();
+    assert_eq!(server.get("/?h=one.test").status, 200);
+    // On a busy machine it may be asked twice before it answers.
+    let asked = dns.asked();
     for _ in 0..5 {
         assert_eq!(server.get("/?h=one.test").status, 200);
     }
-    assert_eq!(dns.asked(), 1);
+    assert_eq!(dns.asked(), asked);
 }
 
 #[test]

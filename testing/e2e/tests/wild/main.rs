@@ -53,7 +53,7 @@ impl Site {
             port,
             master,
         };
-        let is_up = clock::becomes_true(Duration::from_secs(5), || site.is_up());
+        let is_up = clock::becomes_true(Duration::from_secs(20), || site.is_up());
         let log = site.prefix.read("var/log/nginx/error.log");
         assert!(is_up, "{name} does not start:\n{}\n{log}", site.stderr());
         site
@@ -107,7 +107,7 @@ impl Site {
             let lines: Vec<String> = text.lines().map(str::to_owned).collect();
             (text.ends_with('\n') && lines.len() >= count).then_some(lines)
         };
-        let found = clock::wait_for(Duration::from_secs(5), lines);
+        let found = clock::wait_for(Duration::from_secs(20), lines);
         found.unwrap_or_else(|| panic!("{name} has no {count} lines"))
     }
 
@@ -125,7 +125,7 @@ impl Drop for Site {
     /// Ends the server; what it logged meanwhile must not tell of faults of its own.
     fn drop(&mut self) {
         let _ = process::send(self.master.id(), Signal::Quit);
-        let ended = clock::wait_for(Duration::from_secs(10), || {
+        let ended = clock::wait_for(Duration::from_secs(20), || {
             self.master.try_wait().ok().flatten()
         });
         if ended.is_none() {
