@@ -7,8 +7,8 @@ use harness::scripted::{Refusing, Scripted, Step};
 /// A server with `rules` that asks the one on `port`, then the one on `next`.
 fn serve(binary: &Binary, port: u16, next: u16, rules: &str) -> harness::Server {
     let text = format!(
-        "proxy_connect_timeout 400ms;
-         proxy_read_timeout 400ms;
+        "proxy_connect_timeout 600ms;
+         proxy_read_timeout 600ms;
          keepalive_timeout 0;
          upstream group {{
              server 127.0.0.1:{{port_first}} max_fails=0;
