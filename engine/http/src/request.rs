@@ -7,6 +7,7 @@ pub use slot::{AnyRequestSlot, RequestSlot};
 
 use crate::config::generation::{Generation, Location, Server};
 use crate::connection::Connection;
+use crate::module::Flow;
 use crate::request_body::{Incoming, ReceivedBody};
 use crate::response::ResponseHead;
 use crate::subrequest::Family;
@@ -369,14 +370,35 @@ impl Request {
         crate::gateway::record::shrink(self);
     }
 
-    /// User, not empty, and password of the `Authorization: Basic` field (RFC 7617); of
-    /// `Proxy-Authorization` where a tunnel is asked for.
-    pub fn basic_credentials(&self) -> Option<(Vec<u8>, Vec<u8>)> {
-        let value = self.header(if self.method == Method::Connect {
+    /// What the client says who it is by: `Authorization`, or, where a tunnel is asked for,
+    /// `Proxy-Authorization` (RFC 9110, section 11).
+    pub fn authorization(&self) -> Option<&[u8]> {
+        self.header(if self.method == Method::Connect {
             Known::ProxyAuthorization
         } else {
             Known::Authorization
-        })?;
+        })
+    }
+
+    /// The answer that asks the client who it is, in the way that `challenge` tells: 401, or 407
+    /// where a tunnel is asked for.
+    pub fn ask_who(&mut self, challenge: Vec<u8>) -> Flow {
+        let (status, name) = if self.method == Method::Connect {
+            (407, "Proxy-Authenticate")
+        } else {
+            (401, "WWW-Authenticate")
+        };
+        let field = (name.into(), challenge.into());
+        // An error page that asks for the same again says so once.
+        if !self.extra_fields.contains(&field) {
+            self.extra_fields.push(field);
+        }
+        Flow::Status(status)
+    }
+
+    /// User, not empty, and password of [`Self::authorization`] by `Basic` (RFC 7617).
+    pub fn basic_credentials(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let value = self.authorization()?;
         let (scheme, rest) = value.split_at_checked(6)?;
         if !scheme.eq_ignore_ascii_case(b"Basic ") {
             return None;

@@ -15,12 +15,10 @@ use engine::{
     inherit_fields,
 };
 use http::error::os_error;
-use http::{Bytes, Error, Flow, Handler, Module, Phase, Request};
-use http1::Method;
+use http::{Error, Flow, Handler, Module, Phase, Request};
 use password::{Cost, Password};
 use runtime::BlockingPool;
 use runtime::log::Level;
-use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -81,7 +79,7 @@ pub(crate) static MODULE: Module = Module {
 
 thread_local! {
     /// The threads for slow hashes, made when the first one is needed.
-    static POOL: RefCell<Option<Rc<BlockingPool>>> = const { RefCell::new(None) };
+    static POOL: Rc<BlockingPool> = Rc::new(BlockingPool::new("auth_basic", HASHERS, WAITING_MAX));
 }
 
 fn is_enabled(settings: &SettingsTable) -> bool {
@@ -134,11 +132,7 @@ async fn fits(request: &Request, stored: Password, given: Vec<u8>) -> Result<boo
     if stored.cost() == Cost::Low {
         return Ok(stored.fits(&given));
     }
-    let pool = POOL.with_borrow_mut(|pool| {
-        let pool = pool
-            .get_or_insert_with(|| Rc::new(BlockingPool::new("auth_basic", HASHERS, WAITING_MAX)));
-        Rc::clone(pool)
-    });
+    let pool = POOL.with(Rc::clone);
     let worker = &request.connection.http.worker;
     let compared = worker.blocking(&pool, move || stored.fits(&given)).await;
     compared.map_err(|_| Error::client(503, "too many passwords are being checked"))
@@ -146,18 +140,7 @@ async fn fits(request: &Request, stored: Password, given: Vec<u8>) -> Result<boo
 
 /// The answer that makes a client ask its user.
 fn ask(request: &mut Request, realm: &[u8]) -> Flow {
-    let (status, name) = if request.method == Method::Connect {
-        (407, "Proxy-Authenticate")
-    } else {
-        (401, "WWW-Authenticate")
-    };
-    let value = [b"Basic realm=\"", realm, b"\""].concat();
-    let field = (Bytes::from(name), Bytes::from(value));
-    // An error page that asks for the same password again says so once.
-    if !request.extra_fields.contains(&field) {
-        request.extra_fields.push(field);
-    }
-    Flow::Status(status)
+    request.ask_who([b"Basic realm=\"", realm, b"\""].concat())
 }
 
 fn unreadable(request: &Request, path: &Path, error: &io::Error) -> Flow {

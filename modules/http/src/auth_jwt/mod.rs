@@ -13,13 +13,11 @@ mod variables;
 
 use crate::requirements::unmet;
 use engine::SettingsTable;
-use http::{Bytes, Error, Flow, Handler, Module, Phase, Request, Variable};
-use http1::{Known, Method};
+use http::{Error, Flow, Handler, Module, Phase, Request, Variable};
 use jose::{Claims, Jwe, Jws, Keys, Refusal};
 use runtime::BlockingPool;
 use runtime::log::Level;
 use settings::{Asked, Kind, SETTINGS, Settings};
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use variables::Token;
@@ -54,7 +52,7 @@ pub(crate) static MODULE: Module = Module {
 
 thread_local! {
     /// The threads for slow decryption, made when the first one is needed.
-    static POOL: RefCell<Option<Rc<BlockingPool>>> = const { RefCell::new(None) };
+    static POOL: Rc<BlockingPool> = Rc::new(BlockingPool::new("auth_jwt", DECRYPTERS, WAITING_MAX));
 }
 
 fn is_enabled(settings: &SettingsTable) -> bool {
@@ -172,10 +170,7 @@ async fn decrypt(
     if !jwe.is_slow() {
         return Ok(jwe.decrypt(&keys));
     }
-    let pool = POOL.with_borrow_mut(|pool| {
-        let new = || Rc::new(BlockingPool::new("auth_jwt", DECRYPTERS, WAITING_MAX));
-        Rc::clone(pool.get_or_insert_with(new))
-    });
+    let pool = POOL.with(Rc::clone);
     let worker = &request.connection.http.worker;
     let decrypted = worker.blocking(&pool, move || jwe.decrypt(&keys)).await;
     decrypted.map_err(|_| Error::client(503, "too many tokens are being decrypted"))
@@ -186,14 +181,7 @@ async fn decrypt(
 fn token_text(request: &Request, asked: &Asked) -> Option<Vec<u8>> {
     let text = match &asked.token {
         Some(token) => token.eval(request),
-        None => {
-            let value = request.header(if request.method == Method::Connect {
-                Known::ProxyAuthorization
-            } else {
-                Known::Authorization
-            })?;
-            bearer(value)?.to_vec()
-        }
+        None => bearer(request.authorization()?)?.to_vec(),
     };
     (!text.is_empty()).then_some(text)
 }
@@ -207,18 +195,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 
 /// The answer that asks a client for a token, `error` telling what was wrong with this one.
 fn ask(request: &mut Request, realm: &[u8], error: &[u8]) -> Flow {
-    let (status, name) = if request.method == Method::Connect {
-        (407, "Proxy-Authenticate")
-    } else {
-        (401, "WWW-Authenticate")
-    };
-    let value = [b"Bearer realm=\"", realm, b"\"", error].concat();
-    let field = (Bytes::from(name), Bytes::from(value));
-    // An error page that asks for the same token again says so once.
-    if !request.extra_fields.contains(&field) {
-        request.extra_fields.push(field);
-    }
-    Flow::Status(status)
+    request.ask_who([b"Bearer realm=\"", realm, b"\"", error].concat())
 }
 
 #[cfg(test)]
