@@ -16,6 +16,7 @@ use engine::{
 };
 use http::worker::HttpWorker;
 use http::{Error, Flow, Handler, Module, Phase, Request, Variable};
+use runtime::log::Level;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use zone::{NotCounted, Place, Zone};
@@ -97,12 +98,13 @@ fn run(request: &mut Request) -> Result<Flow, Error> {
     }
     let location = Rc::clone(&request.location);
     let settings = SETTINGS.of(&location.settings);
+    let now = request.connection.http.worker.now();
     for limit in settings.limits.iter() {
         let zone = limit.zone.zone();
         let Some(key) = zone.and_then(|zone| zone.keys.of(request, KEY_MAX)) else {
             continue;
         };
-        match Place::take(&limit.zone, key, limit.most) {
+        match Place::take(&limit.zone, key, limit.most, now) {
             Ok(place) => counted.places.borrow_mut().push(place),
             Err(why) => return Ok(reject(request, settings, limit, why)),
         }
@@ -114,11 +116,19 @@ fn run(request: &mut Request) -> Result<Flow, Error> {
 /// Gives back what the request holds already, and refuses it.
 fn reject(request: &Request, settings: &Settings, limit: &Limit, why: NotCounted) -> Flow {
     let is_dry = *settings.dry_run;
-    if why == NotCounted::TooMany {
-        let dry = if is_dry { ", dry run," } else { "" };
-        let zone = &limit.zone.name;
-        let message = format!("limiting connections{dry} by zone \"{zone}\"");
-        settings.log(request, &message);
+    let zone = &limit.zone.name;
+    match why {
+        NotCounted::TooMany => {
+            let dry = if is_dry { ", dry run," } else { "" };
+            let message = format!("limiting connections{dry} by zone \"{zone}\"");
+            settings.log(request, &message);
+        }
+        NotCounted::NoRoom => {
+            // What nginx says, for those who look for it.
+            let message =
+                format!("ngx_slab_alloc() failed: no memory in limit_conn_zone \"{zone}\"");
+            request.log(Level::Crit, &message);
+        }
     }
     let counted = request.shared::<Counted>();
     counted.places.take();
@@ -137,9 +147,7 @@ fn read_zone(zones: &mut AllZones, line: &mut Line<'_>) -> Result<(), Refused> {
         return Err(line.invalid_parameter(1));
     }
     let declared = Declared::read(line.name(), word)?;
-    let zone = declared.make(line, ("limit_conn", "limit_conn_zone"), |keys| Zone {
-        keys,
-    })?;
+    let zone = declared.make(line, ("limit_conn", "limit_conn_zone"), Zone::new)?;
     zones.zones.edit().push(zone);
     Ok(())
 }

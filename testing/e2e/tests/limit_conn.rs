@@ -63,6 +63,37 @@ fn connections_are_counted_while_they_have_a_request() {
     assert!(clock::becomes_true(Duration::from_secs(10), is_free));
 }
 
+/// Whom a zone has no room for is refused, and the operator told why, in nginx's words.
+#[test]
+fn a_full_zone_refuses_and_is_told_of() {
+    let server = Server::new(
+        "limit_conn_zone $arg_key zone=few:32k;
+         server {
+             listen 127.0.0.1:{port};
+             limit_conn few 9;
+             location /slow { limit_rate 1; }
+         }",
+    )
+    .with_file("html/slow", vec![b'x'; 1 << 20])
+    .with_file("html/a", "a")
+    .start();
+    let key = "k".repeat(200);
+    let mut held = Vec::new();
+    // Far more than fit.
+    for number in 0..200 {
+        let mut client = server.connect();
+        let request = format!("GET /slow?key={key}{number} HTTP/1.1\r\nHost: x\r\n\r\n");
+        client.send(request).expect("the server reads");
+        held.push(client);
+    }
+    server.wait_for_error_log("ngx_slab_alloc() failed: no memory in limit_conn_zone \"few\"");
+    assert_eq!(server.get(&format!("/a?key={key}new")).status, 503);
+    assert_eq!(server.get("/a").status, 200);
+    drop(held);
+    let is_free = || server.get(&format!("/a?key={key}new")).status == 200;
+    assert!(clock::becomes_true(Duration::from_secs(10), is_free));
+}
+
 /// What a killed worker had counted is taken back. (nginx keeps it until it is restarted.)
 #[test]
 fn a_killed_worker_gives_its_places_back() {

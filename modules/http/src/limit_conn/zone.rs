@@ -2,14 +2,23 @@
 
 use super::holders::Holders;
 use crate::limits::{Keys, Named};
+use runtime::Millis;
 use shm::MapGuard;
+use std::cell::Cell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Milliseconds between two searches of a full zone for places of the dead: it takes the longer
+/// the larger the zone is, and all workers wait for it.
+const SEARCH_INTERVAL: Millis = 1000;
 
 /// A zone: whose connections are counted.
 #[derive(Debug)]
 pub(super) struct Zone {
     pub(super) keys: Keys,
+    /// When this worker may search all of it again.
+    next_search: Cell<Millis>,
 }
 
 /// Why a connection was not counted.
@@ -31,14 +40,16 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Counts one more connection of `key`, of which there may be `limit`.
+    /// Counts one more connection of `key`, of which there may be `limit`, at `now`.
     pub(super) fn take(
         zone: &Rc<Named<Zone>>,
         key: Vec<u8>,
         limit: u64,
+        now: Millis,
     ) -> Result<Self, NotCounted> {
         if let Some(zone) = zone.zone() {
-            zone.count(&key, limit, sys::process::id(), sys::process::is_alive)?;
+            let own = sys::process::id();
+            zone.count(&key, limit, now, own, sys::process::is_alive)?;
         }
         HELD.fetch_add(1, Ordering::Relaxed);
         let zone = Rc::clone(zone);
@@ -56,6 +67,13 @@ impl Drop for Place {
 }
 
 impl Zone {
+    pub(super) fn new(keys: Keys) -> Self {
+        Self {
+            keys,
+            next_search: Cell::default(),
+        }
+    }
+
     /// Forgets what a process that had this one's id left behind.
     pub(super) fn clear_own(&self) {
         if HELD.load(Ordering::Relaxed) == 0 {
@@ -68,6 +86,7 @@ impl Zone {
         &self,
         key: &[u8],
         limit: u64,
+        now: Millis,
         owner: u32,
         is_alive: impl Fn(u32) -> bool,
     ) -> Result<(), NotCounted> {
@@ -87,9 +106,12 @@ impl Zone {
         if store(&mut map, key, &holders) {
             return Ok(());
         }
-        forget(&mut map, |other| other == owner || is_alive(other));
-        if store(&mut map, key, &holders) {
-            return Ok(());
+        if now >= self.next_search.get() {
+            self.next_search.set(now.saturating_add(SEARCH_INTERVAL));
+            forget(&mut map, |other| other == owner || is_alive(other));
+            if store(&mut map, key, &holders) {
+                return Ok(());
+            }
         }
         Err(NotCounted::NoRoom)
     }
@@ -124,13 +146,16 @@ fn store(map: &mut MapGuard<'_>, key: &[u8], holders: &Holders) -> bool {
 
 /// Takes the places of all owners back that are not to be kept.
 fn forget(map: &mut MapGuard<'_>, keep: impl Fn(u32) -> bool) {
+    // Owners are few, and each may have places under every key.
+    let mut known = HashMap::new();
+    let mut keep = |owner| *known.entry(owner).or_insert_with(|| keep(owner));
     let mut shortened = Vec::new();
     map.retain(|key, value| {
         if key.is_empty() {
             return true;
         }
         let mut holders = Holders::from_bytes(value);
-        if holders.retain(&keep) && !holders.is_empty() {
+        if holders.retain(&mut keep) && !holders.is_empty() {
             shortened.push((key.to_vec(), holders.clone()));
         }
         !holders.is_empty()
@@ -150,9 +175,7 @@ mod tests {
         line("limit_conn_zone $uri", |line| {
             let declared = Declared::read("limit_conn_zone", b"zone=a:32k").unwrap();
             declared
-                .make(line, ("limit_conn", "limit_conn_zone"), |keys| Zone {
-                    keys,
-                })
+                .make(line, ("limit_conn", "limit_conn_zone"), Zone::new)
                 .unwrap()
         })
     }
@@ -160,12 +183,12 @@ mod tests {
     #[test]
     fn places_are_taken_and_given_back() {
         let named = zone();
-        let first = Place::take(&named, b"key".to_vec(), 2).unwrap();
-        let second = Place::take(&named, b"key".to_vec(), 2).unwrap();
-        let third = Place::take(&named, b"key".to_vec(), 2);
+        let first = Place::take(&named, b"key".to_vec(), 2, 0).unwrap();
+        let second = Place::take(&named, b"key".to_vec(), 2, 0).unwrap();
+        let third = Place::take(&named, b"key".to_vec(), 2, 0);
         assert_eq!(third.err(), Some(NotCounted::TooMany));
         drop(first);
-        let third = Place::take(&named, b"key".to_vec(), 2).unwrap();
+        let third = Place::take(&named, b"key".to_vec(), 2, 0).unwrap();
         drop((second, third));
         assert!(named.zone().unwrap().keys.map.lock().get(b"key").is_none());
     }
@@ -175,11 +198,11 @@ mod tests {
         let named = zone();
         let zone = named.zone().unwrap();
         let all = |_: u32| true;
-        zone.count(b"key", 3, 1, all).unwrap();
-        zone.count(b"key", 3, 2, all).unwrap();
-        zone.count(b"key", 3, 2, all).unwrap();
-        assert_eq!(zone.count(b"key", 3, 3, all), Err(NotCounted::TooMany));
-        assert_eq!(zone.count(b"key", 3, 3, |owner| owner != 2), Ok(()));
+        zone.count(b"key", 3, 0, 1, all).unwrap();
+        zone.count(b"key", 3, 0, 2, all).unwrap();
+        zone.count(b"key", 3, 0, 2, all).unwrap();
+        assert_eq!(zone.count(b"key", 3, 0, 3, all), Err(NotCounted::TooMany));
+        assert_eq!(zone.count(b"key", 3, 0, 3, |owner| owner != 2), Ok(()));
         let map = zone.keys.map.lock();
         assert_eq!(Holders::from_bytes(map.get(b"key").unwrap()).total(), 2);
     }
@@ -190,14 +213,17 @@ mod tests {
         let zone = named.zone().unwrap();
         let mut number = 0_u32;
         let refused = loop {
-            let counted = zone.count(&number.to_ne_bytes(), 9, 1 + number % 2, |_| true);
+            let counted = zone.count(&number.to_ne_bytes(), 9, 0, 1 + number % 2, |_| true);
             if counted.is_err() {
                 break counted;
             }
             number += 1;
         };
         assert_eq!(refused, Err(NotCounted::NoRoom));
-        assert_eq!(zone.count(b"new", 9, 1, |owner| owner == 1), Ok(()));
+        // All of it was searched just now.
+        let count_new = |now| zone.count(b"new", 9, now, 1, |owner| owner == 1);
+        assert_eq!(count_new(SEARCH_INTERVAL - 1), Err(NotCounted::NoRoom));
+        assert_eq!(count_new(SEARCH_INTERVAL), Ok(()));
         let mut map = zone.keys.map.lock();
         assert!(map.get(&0_u32.to_ne_bytes()).is_some());
         assert!(map.get(&1_u32.to_ne_bytes()).is_none());
