@@ -237,6 +237,11 @@ impl Worker {
         self.slots.borrow().counts()
     }
 
+    /// How many connections of any kind there may be at once (`worker_connections`).
+    pub fn connections_max(&self) -> u32 {
+        self.limits.connections
+    }
+
     /// How many streams exist, peers included.
     pub fn live_slots(&self) -> u32 {
         self.slots.borrow().live()
