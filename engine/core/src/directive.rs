@@ -22,6 +22,9 @@ pub struct Directive<S: 'static> {
     setter: Setter<S>,
 }
 
+/// Words and what they mean: one bit each, or none.
+pub type Words = &'static [(&'static str, u32)];
+
 /// How a row reads its arguments.
 enum Setter<S: 'static> {
     Flag(Field<S, bool>),
@@ -33,6 +36,7 @@ enum Setter<S: 'static> {
     Text(Field<S, Vec<u8>>),
     Template(Field<S, Template>),
     Keyword(Field<S, usize>, &'static [&'static str]),
+    Bits(Field<S, u32>, Words),
     Custom(fn(&mut S, &mut Line<'_>) -> Result<(), Refused>),
 }
 
@@ -166,6 +170,17 @@ pub const fn keyword<S>(
     row(name, contexts, Arity::ONE, Setter::Keyword(field, words))
 }
 
+/// `name word ...;`, kept as the bits of the words. It may repeat, which adds to them.
+pub const fn bits<S>(
+    name: &'static str,
+    contexts: Contexts,
+    arity: Arity,
+    words: Words,
+    field: Field<S, u32>,
+) -> Directive<S> {
+    row(name, contexts, arity, Setter::Bits(field, words))
+}
+
 /// A directive with a reader of its own.
 pub const fn custom<S>(
     name: &'static str,
@@ -231,6 +246,7 @@ impl<S> Directive<S> {
                 field.set(index);
                 Ok(())
             }
+            Setter::Bits(field, words) => add_bits(field(settings), words, line),
             Setter::Custom(read) => read(settings, line),
         }
     }
@@ -264,6 +280,24 @@ pub fn unset<T>(field: &mut Setting<T>) -> Result<&mut Setting<T>, Refused> {
 /// `is duplicate`.
 pub fn set_once<T>(field: &mut Setting<T>, value: T) -> Result<(), Refused> {
     unset(field)?.set(value);
+    Ok(())
+}
+
+/// Adds what the words of a line stand for, which are known in any case of letters; one that was
+/// there before is warned of.
+fn add_bits(field: &mut Setting<u32>, words: Words, line: &mut Line<'_>) -> Result<(), Refused> {
+    let mut bits = if field.is_set() { **field } else { 0 };
+    for index in 0..line.args().len() {
+        let word = line.arg(index);
+        let is_word = |known: &str| known.as_bytes().eq_ignore_ascii_case(word);
+        let known = words.iter().find(|(known, _)| is_word(known));
+        let bit = known.ok_or_else(|| line.invalid_value(index))?.1;
+        if bits & bit != 0 {
+            line.warn(format!("duplicate value \"{}\"", lossy(word)));
+        }
+        bits |= bit;
+    }
+    field.set(bits);
     Ok(())
 }
 

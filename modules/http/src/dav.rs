@@ -12,10 +12,8 @@ mod transfer;
 mod tree;
 
 use crate::file_work::Failure;
-use engine::directive::{custom, flag, number, set_once};
-use engine::{
-    Arity, Contexts, Directive, Line, Refused, Setting, SettingsTable, Slot, access, inherit_fields,
-};
+use engine::directive::{Words, bits, custom, flag, number, set_once};
+use engine::{Arity, Contexts, Directive, Setting, SettingsTable, Slot, access, inherit_fields};
 use http::{Error, Flow, Handler, Module, Phase, Request, Response};
 use http1::Method;
 use std::rc::Rc;
@@ -23,8 +21,8 @@ use std::rc::Rc;
 /// What a location allows to be changed.
 #[derive(Clone)]
 struct Settings {
-    /// Methods that are served.
-    methods: Setting<Vec<Method>>,
+    /// Methods that are served, as bits of [`METHODS`].
+    methods: Setting<u32>,
     /// Whether PUT makes the folders that its file lacks.
     creates_path: Setting<bool>,
     /// Fewest elements of a path that may be deleted.
@@ -33,10 +31,35 @@ struct Settings {
     access: Setting<u32>,
 }
 
+/// The bit of `off`, which allows nothing.
+const OFF: u32 = 1;
+
+/// The words of `dav_methods`, with their bits.
+const METHODS: Words = &[
+    ("off", OFF),
+    ("PUT", 1 << 1),
+    ("DELETE", 1 << 2),
+    ("MKCOL", 1 << 3),
+    ("COPY", 1 << 4),
+    ("MOVE", 1 << 5),
+];
+
+/// The bit of a method that may be allowed, else 0.
+fn bit_of(method: Method) -> u32 {
+    match method {
+        Method::Put => 1 << 1,
+        Method::Delete => 1 << 2,
+        Method::Mkcol => 1 << 3,
+        Method::Copy => 1 << 4,
+        Method::Move => 1 << 5,
+        _ => 0,
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            methods: Setting::new(Vec::new()),
+            methods: Setting::new(OFF),
             creates_path: Setting::new(false),
             min_delete_depth: Setting::new(0),
             access: Setting::new(0o600),
@@ -52,7 +75,9 @@ inherit_fields!(Settings {
 });
 
 const DIRECTIVES: &[Directive<Settings>] = &[
-    custom("dav_methods", Contexts::ALL, Arity::SOME, read_methods),
+    bits("dav_methods", Contexts::ALL, Arity::SOME, METHODS, |s| {
+        &mut s.methods
+    }),
     flag("create_full_put_path", Contexts::ALL, |s| {
         &mut s.creates_path
     }),
@@ -83,14 +108,14 @@ pub(crate) static MODULE: Module = Module {
 };
 
 fn is_enabled(settings: &SettingsTable) -> bool {
-    !SETTINGS.of(settings).methods.is_empty()
+    *SETTINGS.of(settings).methods & !OFF != 0
 }
 
 /// Does what an allowed method asks for.
 async fn change(request: &mut Request) -> Result<Flow, Error> {
     let location = Rc::clone(&request.location);
     let settings = SETTINGS.of(&location.settings);
-    if !settings.methods.contains(&request.method) {
+    if *settings.methods & bit_of(request.method) == 0 {
         return Ok(Flow::Decline);
     }
     let changed = match request.method {
@@ -136,28 +161,6 @@ fn created(request: &Request) -> Response {
 fn refuse_body(request: &Request, who: &str) -> Result<(), Failure> {
     if request.incoming.has_body() {
         return Err(Failure::refused(415, format!("{who} unsupported")));
-    }
-    Ok(())
-}
-
-/// `dav_methods off | PUT DELETE ...;`, which may repeat.
-fn read_methods(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused> {
-    for index in 0..line.args().len() {
-        let word = line.arg(index);
-        let method = Method::from_name(&word.to_ascii_uppercase());
-        let methods = settings.methods.edit();
-        match method {
-            _ if word.eq_ignore_ascii_case(b"off") => {}
-            Method::Put | Method::Delete | Method::Mkcol | Method::Copy | Method::Move => {
-                if methods.contains(&method) {
-                    let shown = String::from_utf8_lossy(word);
-                    line.warn(format!("duplicate value \"{shown}\""));
-                } else {
-                    methods.push(method);
-                }
-            }
-            _ => return Err(line.invalid_value(index)),
-        }
     }
     Ok(())
 }

@@ -5,11 +5,11 @@
 //!
 //! Source: nginx documentation, ngx_http_tunnel_module; RFC 9110 section 9.3.6.
 
-use engine::directive::{custom, joined, lossy, unset};
+use engine::directive::{bits, custom, joined, lossy, unset};
 use engine::setting::Inherit;
 use engine::{Arity, Contexts, Directive, Line, Refused, Setting, SettingsTable, Slot, Template};
 use http::config::finish::Finishing;
-use http::gateway::settings::rows::read_next_of_tunnels;
+use http::gateway::settings::next;
 use http::gateway::{
     self, Call, Codec, Decoded, Groups, HeadStep, RequestBody, Rewrite, Upstream, UpstreamHead,
     Upstreams, upstream,
@@ -60,11 +60,12 @@ const DIRECTIVES: &[Directive<Settings>] = &[custom(
     read_pass,
 )];
 
-const NEXT_ROW: [Directive<gateway::Settings>; 1] = [custom(
+const NEXT_ROW: [Directive<gateway::Settings>; 1] = [bits(
     "tunnel_next_upstream",
     Contexts::ALL,
     Arity::SOME,
-    read_next_of_tunnels,
+    next::WORDS_OF_TUNNELS,
+    |s| &mut s.next_upstream,
 )];
 
 const COMMON_ROWS: &[Directive<gateway::Settings>] = &joined::<gateway::Settings, 14, 1, 15>(

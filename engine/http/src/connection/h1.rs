@@ -4,7 +4,7 @@ use super::close::{self, Ending};
 use super::head::{Next, next_request};
 use super::{Connection, writer};
 use crate::core::post_action;
-use crate::core::transfer::{DisabledBrowser, TRANSFER};
+use crate::core::transfer::{TRANSFER, disabled};
 use crate::error::{Abort, Error};
 use crate::gateway::Tunnel;
 use crate::module::{Phase, Run};
@@ -195,28 +195,24 @@ fn decide_keep_alive(request: &Request, must_close: bool) {
         && !connection.http.is_draining.get()
         && u64::from(connection.requests.get()) < *settings.keepalive_requests
         && age < *settings.keepalive_time
-        && !is_disabled_browser(request, &settings.keepalive_disable)
+        && !is_disabled_browser(request, *settings.keepalive_disable)
         // A client that was not told to go on may send the body, or not.
         && !request.incoming.awaits_continue();
     request.keep_alive.set(keeps);
 }
 
-fn is_disabled_browser(request: &Request, disabled: &[DisabledBrowser]) -> bool {
-    if disabled.is_empty() {
-        return false;
-    }
+fn is_disabled_browser(request: &Request, browsers: u32) -> bool {
     let Some(agent) = request.header(Known::UserAgent) else {
         return false;
     };
     let has = |text: &[u8]| memchr::memmem::find(agent, text).is_some();
-    disabled.iter().any(|browser| match browser {
-        DisabledBrowser::Msie6 => {
-            request.head.parsed.method == Method::Post
-                && (has(b"MSIE 4.") || has(b"MSIE 5.") || has(b"MSIE 6."))
-                && !has(b"Opera")
-        }
-        DisabledBrowser::Safari => has(b"Mac OS X") && has(b"Safari/") && !has(b"Chrome/"),
-    })
+    let is_msie6 = || {
+        request.head.parsed.method == Method::Post
+            && (has(b"MSIE 4.") || has(b"MSIE 5.") || has(b"MSIE 6."))
+            && !has(b"Opera")
+    };
+    let is_safari = || has(b"Mac OS X") && has(b"Safari/") && !has(b"Chrome/");
+    browsers & disabled::MSIE6 != 0 && is_msie6() || browsers & disabled::SAFARI != 0 && is_safari()
 }
 
 /// Tells the error log of what ended an exchange, and the access log of a request without an answer.

@@ -1,7 +1,7 @@
 //! How connections are kept and responses are sent: keep-alive, timeouts, rates, closing.
 
 use crate::module::Module;
-use engine::directive::{custom, flag, keyword, millis, number, offset, size};
+use engine::directive::{bits, custom, flag, keyword, millis, number, offset, size};
 use engine::{Arity, Contexts, Directive, Line, Refused, Setting, Slot, Template, inherit_fields};
 
 /// Settings of a location for connections and sending.
@@ -18,7 +18,7 @@ pub struct Transfer {
     /// Milliseconds that a connection stays open at least, even in a shutdown.
     pub keepalive_min_timeout: Setting<u64>,
     /// Browsers that keep-alive is disabled for.
-    pub keepalive_disable: Setting<Vec<DisabledBrowser>>,
+    pub keepalive_disable: Setting<u32>,
     /// Milliseconds between two writes.
     pub send_timeout: Setting<u64>,
     /// Index in [`LINGERING`].
@@ -54,13 +54,16 @@ pub struct Transfer {
 /// The words of `lingering_close`.
 pub const LINGERING: &[&str] = &["off", "on", "always"];
 
-/// A browser that `keepalive_disable` names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DisabledBrowser {
+/// Browsers that `keepalive_disable` names, as bits.
+pub mod disabled {
+    use engine::directive::Words;
+
     /// Old Internet Explorer, after POST.
-    Msie6,
+    pub const MSIE6: u32 = 1;
     /// Safari on macOS.
-    Safari,
+    pub const SAFARI: u32 = 1 << 1;
+
+    pub(super) const WORDS: Words = &[("none", 1 << 2), ("msie6", MSIE6), ("safari", SAFARI)];
 }
 
 impl Default for Transfer {
@@ -71,7 +74,7 @@ impl Default for Transfer {
             keepalive_requests: Setting::new(1000),
             keepalive_time: Setting::new(3_600_000),
             keepalive_min_timeout: Setting::new(0),
-            keepalive_disable: Setting::new(vec![DisabledBrowser::Msie6]),
+            keepalive_disable: Setting::new(disabled::MSIE6),
             send_timeout: Setting::new(60_000),
             lingering_close: Setting::new(1),
             lingering_time: Setting::new(30_000),
@@ -131,11 +134,12 @@ const DIRECTIVES: &[Directive<Transfer>] = &[
     millis("keepalive_min_timeout", Contexts::ALL, |s| {
         &mut s.keepalive_min_timeout
     }),
-    custom(
+    bits(
         "keepalive_disable",
         Contexts::ALL,
         Arity::between(1, 2),
-        read_keepalive_disable,
+        disabled::WORDS,
+        |s| &mut s.keepalive_disable,
     ),
     millis("send_timeout", Contexts::ALL, |s| &mut s.send_timeout),
     keyword("lingering_close", Contexts::ALL, LINGERING, |s| {
@@ -202,23 +206,6 @@ fn read_keepalive_timeout(settings: &mut Transfer, line: &mut Line<'_>) -> Resul
     } else {
         settings.keepalive_header.set(0);
     }
-    Ok(())
-}
-
-fn read_keepalive_disable(settings: &mut Transfer, line: &mut Line<'_>) -> Result<(), Refused> {
-    if settings.keepalive_disable.is_set() {
-        return Err(Refused::duplicate());
-    }
-    let mut browsers = Vec::new();
-    for index in 0..line.args().len() {
-        match line.arg(index) {
-            b"none" => {}
-            b"msie6" => browsers.push(DisabledBrowser::Msie6),
-            b"safari" => browsers.push(DisabledBrowser::Safari),
-            _ => return Err(line.invalid_value(index)),
-        }
-    }
-    settings.keepalive_disable.set(browsers);
     Ok(())
 }
 

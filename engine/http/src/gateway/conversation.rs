@@ -290,7 +290,7 @@ impl Search {
         }
         let timeout = *settings.next_upstream_timeout;
         self.tries > 0
-            && *settings.next_upstream & needed == needed
+            && *settings.next_upstream & (needed | next::OFF) == needed
             && !(is_asked && streams)
             && (timeout == 0 || now.saturating_sub(self.started) < timeout)
     }

@@ -18,6 +18,8 @@ use std::rc::Rc;
 
 /// What may be held against an attempt, as bits of `next_upstream`.
 pub mod next {
+    use engine::directive::Words;
+
     /// The connection failed.
     pub const ERROR: u32 = 1;
     /// It took too long.
@@ -25,7 +27,7 @@ pub mod next {
     /// The response made no sense.
     pub const INVALID_HEADER: u32 = 1 << 2;
     /// Statuses: from this bit on, in the order of [`STATUSES`].
-    pub const STATUS: u32 = 1 << 3;
+    const STATUS: u32 = 1 << 3;
     /// The request may do something twice.
     pub const NON_IDEMPOTENT: u32 = 1 << 10;
     /// Never.
@@ -33,8 +35,35 @@ pub mod next {
     /// The configuration allows no connection to the peer.
     pub const DENIED: u32 = 1 << 12;
 
+    /// The words, with their bits.
+    pub const WORDS: Words = &[
+        ("error", ERROR),
+        ("timeout", TIMEOUT),
+        ("invalid_header", INVALID_HEADER),
+        ("non_idempotent", NON_IDEMPOTENT),
+        ("http_500", STATUS),
+        ("http_502", STATUS << 1),
+        ("http_503", STATUS << 2),
+        ("http_504", STATUS << 3),
+        ("http_403", STATUS << 4),
+        ("http_404", STATUS << 5),
+        ("http_429", STATUS << 6),
+        // Of caches nothing is known here.
+        ("updating", 1 << 13),
+        ("off", OFF),
+        ("denied", DENIED),
+    ];
+
+    /// The words of a gateway that reads no responses.
+    pub const WORDS_OF_TUNNELS: Words = &[
+        ("error", ERROR),
+        ("timeout", TIMEOUT),
+        ("denied", DENIED),
+        ("off", OFF),
+    ];
+
     /// The statuses that may send a request to the next peer.
-    pub const STATUSES: [u16; 7] = [500, 502, 503, 504, 403, 404, 429];
+    const STATUSES: [u16; 7] = [500, 502, 503, 504, 403, 404, 429];
 
     /// The bit of `status`, if it has one.
     pub fn of_status(status: u16) -> Option<u32> {
@@ -45,6 +74,8 @@ pub mod next {
 
 /// Fields of responses that a configuration may have ignored, as bits.
 pub mod ignore {
+    use engine::directive::Words;
+
     /// `X-Accel-Redirect`
     pub const REDIRECT: u32 = 1;
     /// `X-Accel-Limit-Rate`
@@ -54,17 +85,17 @@ pub mod ignore {
     /// `X-Accel-Charset`
     pub const CHARSET: u32 = 1 << 3;
 
-    /// The names, with their bits; 0 for those that concern caches alone.
-    pub(super) const NAMES: &[(&str, u32)] = &[
+    /// The names, with their bits. The last five concern caches alone.
+    pub const NAMES: Words = &[
         ("X-Accel-Redirect", REDIRECT),
         ("X-Accel-Limit-Rate", LIMIT_RATE),
         ("X-Accel-Buffering", BUFFERING),
         ("X-Accel-Charset", CHARSET),
-        ("X-Accel-Expires", 0),
-        ("Expires", 0),
-        ("Cache-Control", 0),
-        ("Set-Cookie", 0),
-        ("Vary", 0),
+        ("X-Accel-Expires", 1 << 4),
+        ("Expires", 1 << 5),
+        ("Cache-Control", 1 << 6),
+        ("Set-Cookie", 1 << 7),
+        ("Vary", 1 << 8),
     ];
 }
 

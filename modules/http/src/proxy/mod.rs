@@ -381,6 +381,22 @@ mod tests {
         );
         check("proxy_next_upstream maybe;", "invalid value \"maybe\"");
         check(
+            "proxy_next_upstream error; proxy_next_upstream HTTP_500 off;",
+            "",
+        );
+        check(
+            "proxy_next_upstream error; proxy_next_upstream timeout error;",
+            "duplicate value \"error\"",
+        );
+        check(
+            "proxy_ignore_headers Vary; proxy_ignore_headers expires;",
+            "",
+        );
+        check(
+            "proxy_ignore_headers Vary vary;",
+            "duplicate value \"vary\"",
+        );
+        check(
             "proxy_buffers 1 4k;",
             "there must be at least 2 \"proxy_buffers\"",
         );

@@ -1,6 +1,6 @@
 //! The directives of `userid`.
 
-use engine::directive::{custom, lossy, set_once, text, unset};
+use engine::directive::{Words, bits, custom, set_once, text, unset};
 use engine::{
     Arity, Contexts, Directive, Line, Refused, Setting, SettingsTable, Slot, VariableId,
     inherit_fields,
@@ -18,7 +18,7 @@ pub(super) struct Settings {
     pub(super) path: Setting<Vec<u8>>,
     pub(super) expires: Setting<Expires>,
     /// Bit by index in [`FLAGS`].
-    flags: Setting<u8>,
+    flags: Setting<u32>,
     /// Empty for none.
     pub(super) p3p: Setting<Vec<u8>>,
     /// The byte that marks the cookie's end, if any.
@@ -51,14 +51,18 @@ pub(super) enum Expires {
     After(u64),
 }
 
-/// The words of `userid_flags` after `off`, in the order in which they are sent.
-const FLAGS: [&str; 5] = [
-    "secure",
-    "httponly",
-    "samesite=strict",
-    "samesite=lax",
-    "samesite=none",
+/// The words of `userid_flags`, in the order in which they are sent, and `off`.
+const FLAGS: Words = &[
+    ("secure", 1),
+    ("httponly", 1 << 1),
+    ("samesite=strict", 1 << 2),
+    ("samesite=lax", 1 << 3),
+    ("samesite=none", 1 << 4),
+    ("off", OFF),
 ];
+
+/// The bit of `off`, which is not sent.
+const OFF: u32 = 1 << 5;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -93,13 +97,9 @@ inherit_fields!(Settings {
 impl Settings {
     /// The flags that are sent.
     pub(super) fn flags(&self) -> impl Iterator<Item = &'static str> {
-        let bits = *self.flags;
-        let is_on = move |(bit, _): &(usize, _)| bits >> bit & 1 == 1;
-        FLAGS
-            .into_iter()
-            .enumerate()
-            .filter(is_on)
-            .map(|(_, flag)| flag)
+        let bits = *self.flags & !OFF;
+        let sent = FLAGS.iter().filter(move |(_, bit)| bits & bit != 0);
+        sent.map(|(flag, _)| *flag)
     }
 }
 
@@ -125,11 +125,12 @@ const DIRECTIVES: &[Directive<Settings>] = &[
     ),
     text("userid_path", Contexts::ALL, |s| &mut s.path),
     custom("userid_expires", Contexts::ALL, Arity::ONE, read_expires),
-    custom(
+    bits(
         "userid_flags",
         Contexts::ALL,
         Arity::between(1, 3),
-        read_flags,
+        FLAGS,
+        |s| &mut s.flags,
     ),
     custom("userid_p3p", Contexts::ALL, Arity::ONE, |settings, line| {
         set_once(&mut settings.p3p, unless_none(line))
@@ -176,25 +177,6 @@ fn read_expires(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refu
             Err(_) => return Err(Refused::new("invalid value")),
         },
     });
-    Ok(())
-}
-
-/// `userid_flags off | flag ...`
-fn read_flags(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused> {
-    for index in 0..line.args().len() {
-        let word = line.arg(index);
-        if word == b"off" {
-            settings.flags.edit();
-            continue;
-        }
-        let known = FLAGS.iter().position(|flag| flag.as_bytes() == word);
-        let bit = 1 << known.ok_or_else(|| line.invalid_value(index))?;
-        let flags = settings.flags.edit();
-        if *flags & bit != 0 {
-            line.warn(format!("duplicate value \"{}\"", lossy(word)));
-        }
-        *flags |= bit;
-    }
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The directives of gateways, the same for every protocol, and what reads their words.
 
-use super::{Bind, Settings, Transparent, ignore, next, parse_local};
+use super::{Bind, Settings, Transparent, parse_local};
 use crate::core::receive::read_temp_path;
 use crate::gateway::store::Store;
 use engine::directive::{lossy, set_once, unset};
@@ -69,9 +69,10 @@ macro_rules! gateway_connection_directives {
 #[macro_export]
 macro_rules! gateway_message_directives {
     ($prefix:literal) => {{
-        use engine::directive::{custom, flag, offset, size, template};
+        use engine::directive::{bits, custom, flag, offset, size, template};
         use engine::{Arity, Contexts};
         use $crate::gateway::settings::rows as read;
+        use $crate::gateway::settings::{ignore, next};
         const ALL: Contexts = Contexts::ALL;
         [
             flag(concat!($prefix, "buffering"), ALL, |s| &mut s.buffering),
@@ -108,11 +109,12 @@ macro_rules! gateway_message_directives {
                 Arity::between(1, 4),
                 read::read_temp,
             ),
-            custom(
+            bits(
                 concat!($prefix, "next_upstream"),
                 ALL,
                 Arity::SOME,
-                read::read_next,
+                next::WORDS,
+                |s| &mut s.next_upstream,
             ),
             custom(
                 concat!($prefix, "hide_header"),
@@ -132,11 +134,12 @@ macro_rules! gateway_message_directives {
                     Ok(())
                 },
             ),
-            custom(
+            bits(
                 concat!($prefix, "ignore_headers"),
                 ALL,
                 Arity::SOME,
-                read::read_ignored,
+                ignore::NAMES,
+                |s| &mut s.ignore_headers,
             ),
             flag(concat!($prefix, "pass_request_headers"), ALL, |s| {
                 &mut s.pass_request_headers
@@ -186,67 +189,6 @@ pub fn read_buffers(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), 
 pub fn read_temp(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused> {
     let path = read_temp_path(line)?;
     set_once(&mut settings.temp_path, path)
-}
-
-/// `next_upstream word...`
-///
-/// # Errors
-///
-/// `invalid value "..."`.
-pub fn read_next(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused> {
-    let mut mask = 0;
-    for index in 0..line.args().len() {
-        mask |= match line.arg(index) {
-            b"error" => next::ERROR,
-            b"timeout" => next::TIMEOUT,
-            b"invalid_header" => next::INVALID_HEADER,
-            b"non_idempotent" => next::NON_IDEMPOTENT,
-            b"denied" => next::DENIED,
-            // Of caches nothing is known here.
-            b"updating" => 0,
-            b"off" => next::OFF,
-            word => status_word(word).ok_or_else(|| line.invalid_value(index))?,
-        };
-    }
-    if mask & next::OFF != 0 {
-        mask = next::OFF;
-    }
-    set_once(&mut settings.next_upstream, mask)
-}
-
-/// `next_upstream word...` of a gateway that reads no responses.
-///
-/// # Errors
-///
-/// `invalid value "..."`.
-pub fn read_next_of_tunnels(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused> {
-    let known = [&b"error"[..], b"timeout", b"denied", b"off"];
-    match (0..line.args().len()).find(|&index| !known.contains(&line.arg(index))) {
-        Some(index) => Err(line.invalid_value(index)),
-        None => read_next(settings, line),
-    }
-}
-
-fn status_word(word: &[u8]) -> Option<u32> {
-    let digits = std::str::from_utf8(word.strip_prefix(b"http_")?).ok()?;
-    next::of_status(digits.parse().ok()?)
-}
-
-/// `ignore_headers field...`
-///
-/// # Errors
-///
-/// `invalid value "..."`.
-pub fn read_ignored(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused> {
-    let mut mask = 0;
-    for index in 0..line.args().len() {
-        let word = line.arg(index);
-        let known = ignore::NAMES
-            .iter()
-            .find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()));
-        mask |= known.ok_or_else(|| line.invalid_value(index))?.1;
-    }
-    set_once(&mut settings.ignore_headers, mask)
 }
 
 /// `store on | off | path`
