@@ -1,7 +1,8 @@
 //! Over epoll, on Linux.
 
+use crate::{Events, check, own};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 /// The name by which `use` in a configuration knows it.
 pub const METHOD: &str = "epoll";
@@ -27,7 +28,13 @@ impl Interest {
 
 /// What happened to one descriptor.
 #[derive(Clone, Copy)]
-pub struct Event(libc::epoll_event);
+pub struct Event(pub(crate) Raw);
+
+/// The system's own word for it.
+pub(crate) type Raw = libc::epoll_event;
+
+/// No event.
+pub(crate) const EMPTY: Raw = Raw { events: 0, u64: 0 };
 
 #[expect(clippy::cast_sign_loss, reason = "the kernel's flags are a bit set")]
 impl Event {
@@ -61,41 +68,10 @@ impl Event {
     }
 }
 
-/// Room for the events of one call to [`Poller::wait`].
-pub struct Events {
-    buffer: Vec<libc::epoll_event>,
-    count: usize,
-}
-
-impl Events {
-    /// Room for `capacity` events.
-    pub fn with_capacity(capacity: usize) -> Self {
-        Self {
-            buffer: vec![libc::epoll_event { events: 0, u64: 0 }; capacity.max(1)],
-            count: 0,
-        }
-    }
-
-    /// The events of the last wait.
-    pub fn iter(&self) -> impl Iterator<Item = Event> + '_ {
-        self.buffer.iter().take(self.count).copied().map(Event)
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.count
-    }
-
-    /// Whether the last wait ended without an event.
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-}
-
 /// A set of descriptors to wait for.
 #[derive(Debug)]
 pub struct Poller {
-    fd: OwnedFd,
+    pub(crate) fd: OwnedFd,
 }
 
 impl Poller {
@@ -107,11 +83,8 @@ impl Poller {
     pub fn new() -> io::Result<Self> {
         // SAFETY: no pointers are involved.
         let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the call above has just returned this descriptor, nobody else owns it.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        // SAFETY: the call above has just returned it.
+        let fd = unsafe { own(fd) }?;
         Ok(Self { fd })
     }
 
@@ -154,10 +127,7 @@ impl Poller {
                 std::ptr::from_mut(event),
             )
         };
-        if result < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(())
+        check(result).map(drop)
     }
 
     /// Waits for events, at most `timeout_ms` (`None`: for ever). A signal ends the wait
@@ -168,32 +138,9 @@ impl Poller {
     /// The system's; none is expected while the set is open.
     pub fn wait(&self, events: &mut Events, timeout_ms: Option<u64>) -> io::Result<()> {
         let timeout = timeout_ms.map_or(-1, |ms| i32::try_from(ms).unwrap_or(i32::MAX));
-        let room = i32::try_from(events.buffer.len()).unwrap_or(i32::MAX);
-        events.count = 0;
         // SAFETY: the buffer holds at least `room` initialised entries and lives past the call.
-        let count = unsafe {
-            libc::epoll_wait(
-                self.fd.as_raw_fd(),
-                events.buffer.as_mut_ptr(),
-                room,
-                timeout,
-            )
-        };
-        match usize::try_from(count) {
-            Ok(count) => {
-                events.count = count;
-                Ok(())
-            }
-            Err(_) => match io::Error::last_os_error() {
-                error if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-                error => Err(error),
-            },
-        }
-    }
-}
-
-impl AsFd for Poller {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        events.fill(|buffer, room| unsafe {
+            libc::epoll_wait(self.fd.as_raw_fd(), buffer, room, timeout)
+        })
     }
 }

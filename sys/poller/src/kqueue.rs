@@ -6,8 +6,9 @@
 //!
 //! Source: kqueue(2) of FreeBSD.
 
+use crate::{Events, check, own};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
 
 /// The name by which `use` in a configuration knows it.
@@ -44,7 +45,22 @@ impl Interest {
 
 /// What happened in one direction of one descriptor.
 #[derive(Clone, Copy)]
-pub struct Event(abi::kevent);
+pub struct Event(pub(crate) Raw);
+
+/// The system's own word for it.
+pub(crate) type Raw = abi::kevent;
+
+/// No event.
+pub(crate) const EMPTY: Raw = Raw {
+    ident: 0,
+    filter: 0,
+    flags: 0,
+    fflags: 0,
+    data: 0,
+    udata: ptr::null_mut(),
+    #[cfg(target_os = "freebsd")]
+    ext: [0; 4],
+};
 
 impl Event {
     /// The token given to [`Poller::add`].
@@ -79,41 +95,10 @@ impl Event {
     }
 }
 
-/// Room for the events of one call to [`Poller::wait`].
-pub struct Events {
-    buffer: Vec<abi::kevent>,
-    count: usize,
-}
-
-impl Events {
-    /// Room for `capacity` events.
-    pub fn with_capacity(capacity: usize) -> Self {
-        Self {
-            buffer: vec![entry(0, 0, 0, 0); capacity.max(1)],
-            count: 0,
-        }
-    }
-
-    /// The events of the last wait.
-    pub fn iter(&self) -> impl Iterator<Item = Event> + '_ {
-        self.buffer.iter().take(self.count).copied().map(Event)
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.count
-    }
-
-    /// Whether the last wait ended without an event.
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-}
-
 /// A set of descriptors to wait for.
 #[derive(Debug)]
 pub struct Poller {
-    fd: OwnedFd,
+    pub(crate) fd: OwnedFd,
 }
 
 impl Poller {
@@ -125,11 +110,8 @@ impl Poller {
     pub fn new() -> io::Result<Self> {
         // SAFETY: no pointers are involved.
         let fd = unsafe { abi::kqueue() };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the call above has just returned this descriptor, nobody else owns it.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        // SAFETY: the call above has just returned it.
+        let fd = unsafe { own(fd) }?;
         Ok(Self { fd })
     }
 
@@ -165,7 +147,7 @@ impl Poller {
         self.change(delete(abi::EVFILT_READ))
     }
 
-    fn change(&self, change: abi::kevent) -> io::Result<()> {
+    fn change(&self, change: Raw) -> io::Result<()> {
         // SAFETY: `change` is one entry that outlives the call, and there is no room for events to
         // be written to; the descriptor is open as long as `self` is.
         let result = unsafe {
@@ -178,10 +160,7 @@ impl Poller {
                 ptr::null(),
             )
         };
-        if result < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(())
+        check(result).map(drop)
     }
 
     /// Waits for events, at most `timeout_ms` (`None`: for ever). A signal ends the wait
@@ -197,36 +176,11 @@ impl Poller {
             tv_nsec: libc::c_long::try_from(ms % 1000 * 1_000_000).unwrap_or(0),
         });
         let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
-        let room = libc::c_int::try_from(events.buffer.len()).unwrap_or(libc::c_int::MAX);
-        events.count = 0;
         // SAFETY: nothing is changed; the buffer holds at least `room` initialised entries and
         // lives past the call, as does the timeout where there is one.
-        let count = unsafe {
-            abi::kevent_call(
-                self.fd.as_raw_fd(),
-                ptr::null(),
-                0,
-                events.buffer.as_mut_ptr(),
-                room,
-                timeout,
-            )
-        };
-        match usize::try_from(count) {
-            Ok(count) => {
-                events.count = count;
-                Ok(())
-            }
-            Err(_) => match io::Error::last_os_error() {
-                error if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-                error => Err(error),
-            },
-        }
-    }
-}
-
-impl AsFd for Poller {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        events.fill(|buffer, room| unsafe {
+            abi::kevent_call(self.fd.as_raw_fd(), ptr::null(), 0, buffer, room, timeout)
+        })
     }
 }
 
@@ -235,13 +189,13 @@ impl AsFd for Poller {
     clippy::cast_possible_truncation,
     reason = "a pointer has 64 bits, see above"
 )]
-fn entry(fd: RawFd, filter: i16, flags: u16, token: u64) -> abi::kevent {
-    abi::kevent {
+fn entry(fd: RawFd, filter: i16, flags: u16, token: u64) -> Raw {
+    Raw {
         ident: usize::try_from(fd).unwrap_or(usize::MAX),
         filter,
         flags,
         udata: ptr::without_provenance_mut(token as usize),
-        ..abi::EMPTY
+        ..EMPTY
     }
 }
 
@@ -251,17 +205,6 @@ mod abi {
     pub(super) use libc::kevent as kevent_call;
     pub(super) use libc::{
         EV_ADD, EV_CLEAR, EV_DELETE, EV_EOF, EV_ERROR, EVFILT_READ, EVFILT_WRITE, kevent, kqueue,
-    };
-
-    pub(super) const EMPTY: kevent = kevent {
-        ident: 0,
-        filter: 0,
-        flags: 0,
-        fflags: 0,
-        data: 0,
-        udata: std::ptr::null_mut(),
-        #[cfg(target_os = "freebsd")]
-        ext: [0; 4],
     };
 }
 
@@ -280,7 +223,7 @@ mod abi {
 
     #[derive(Clone, Copy)]
     #[repr(C)]
-    pub(super) struct kevent {
+    pub(crate) struct kevent {
         pub(super) ident: usize,
         pub(super) filter: i16,
         pub(super) flags: u16,
@@ -288,15 +231,6 @@ mod abi {
         pub(super) data: isize,
         pub(super) udata: *mut c_void,
     }
-
-    pub(super) const EMPTY: kevent = kevent {
-        ident: 0,
-        filter: 0,
-        flags: 0,
-        fflags: 0,
-        data: 0,
-        udata: std::ptr::null_mut(),
-    };
 
     #[link(name = "kqueue")]
     unsafe extern "C" {

@@ -14,9 +14,88 @@ mod epoll;
 mod kqueue;
 
 #[cfg(all(target_os = "linux", not(tidegate_kqueue)))]
-pub use epoll::{CHANGE, Event, Events, Interest, METHOD, Poller, WAIT};
+use epoll as method;
 #[cfg(not(all(target_os = "linux", not(tidegate_kqueue))))]
-pub use kqueue::{CHANGE, Event, Events, Interest, METHOD, Poller, WAIT};
+use kqueue as method;
+
+pub use method::{CHANGE, Event, Interest, METHOD, Poller, WAIT};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// Room for the events of one call to [`Poller::wait`].
+pub struct Events {
+    buffer: Vec<method::Raw>,
+    count: usize,
+}
+
+impl Events {
+    /// Room for `capacity` events.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self {
+            buffer: vec![method::EMPTY; capacity.max(1)],
+            count: 0,
+        }
+    }
+
+    /// The events of the last wait.
+    pub fn iter(&self) -> impl Iterator<Item = Event> + '_ {
+        self.buffer.iter().take(self.count).copied().map(Event)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether the last wait ended without an event.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Calls `wait` with the buffer and its length, both for the system. Its answer is how many
+    /// events there are, or below 0; that a signal came is no error.
+    fn fill(
+        &mut self,
+        wait: impl FnOnce(*mut method::Raw, libc::c_int) -> libc::c_int,
+    ) -> io::Result<()> {
+        let room = libc::c_int::try_from(self.buffer.len()).unwrap_or(libc::c_int::MAX);
+        self.count = 0;
+        let answer = check(wait(self.buffer.as_mut_ptr(), room));
+        match answer {
+            Ok(count) => {
+                self.count = usize::try_from(count).unwrap_or(0);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl AsFd for Poller {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// What a system call answered, which is below 0 for an error.
+fn check(answer: libc::c_int) -> io::Result<libc::c_int> {
+    if answer < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(answer)
+}
+
+/// The descriptor that a system call has just returned, which nobody else owns.
+///
+/// # Safety
+///
+/// It is as that says, or below 0.
+unsafe fn own(answer: libc::c_int) -> io::Result<OwnedFd> {
+    let fd = check(answer)?;
+    // SAFETY: the caller says so.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
 
 #[cfg(test)]
 mod tests {
