@@ -39,6 +39,26 @@ fn keep(class: Class) -> (Held, Rc<dyn Fn(Accepted)>) {
     (held, Rc::new(accept))
 }
 
+/// Listens with `worker` and serves each connection with `serve`, in a task of its own; the
+/// journal has what came of it.
+fn serve_each<F>(
+    worker: &Rc<Worker>,
+    serve: impl Fn(Stream) -> F + 'static,
+) -> (std::net::SocketAddr, Journal<F::Output>)
+where
+    F: Future<Output: Clone> + 'static,
+{
+    let (listener, addr) = listener();
+    let journal = Journal::new();
+    let kept = journal.clone();
+    let accept = move |accepted: Accepted| {
+        let (journal, served) = (kept.clone(), serve(accepted.stream));
+        Worker::current().spawn(async move { journal.add(served.await) });
+    };
+    worker.listen(listener, false, Rc::new(accept)).unwrap();
+    (addr, journal)
+}
+
 #[test]
 fn accepts_with_the_address_of_the_peer() {
     let worker = worker(8);
@@ -120,18 +140,10 @@ fn the_longest_idle_make_room() {
 #[test]
 fn a_slow_head_makes_room_and_its_task_hears_of_it() {
     let worker = worker(1);
-    let (listener, addr) = listener();
-    let journal = Journal::new();
-    let seen = journal.clone();
-    let accept = move |accepted: Accepted| {
-        let journal = seen.clone();
-        Worker::current().spawn(async move {
-            let _ = accepted.stream.try_read(&mut [0]);
-            let error = accepted.stream.readable().await.unwrap_err();
-            journal.add(error.kind());
-        });
-    };
-    worker.listen(listener, false, Rc::new(accept)).unwrap();
+    let (addr, journal) = serve_each(&worker, |stream| async move {
+        let _ = stream.try_read(&mut [0]);
+        stream.readable().await.unwrap_err().kind()
+    });
     let _clients = [(); 2].map(|()| TcpStream::connect(addr).unwrap());
     run_until(&worker, || journal.len() == 1);
     assert_eq!(journal.entries(), [io::ErrorKind::ConnectionAborted]);
@@ -163,25 +175,17 @@ fn those_that_are_answered_stay_and_others_wait_for_a_slot() {
 #[test]
 fn a_client_that_takes_nothing_makes_room_in_the_end() {
     let worker = worker(1);
-    let (listener, addr) = listener();
-    let journal = Journal::new();
-    let seen = journal.clone();
-    let accept = move |accepted: Accepted| {
-        let journal = seen.clone();
-        Worker::current().spawn(async move {
-            let stream = accepted.stream;
-            stream.set_class(Class::Writing);
-            let start = stream.worker().now();
-            let error = loop {
-                while stream.try_write(&[0; 1 << 16]).is_ok() {}
-                if let Err(error) = stream.writable().await {
-                    break error;
-                }
-            };
-            journal.add((error.kind(), stream.worker().now() - start));
-        });
-    };
-    worker.listen(listener, false, Rc::new(accept)).unwrap();
+    let (addr, journal) = serve_each(&worker, |stream| async move {
+        stream.set_class(Class::Writing);
+        let start = stream.worker().now();
+        let error = loop {
+            while stream.try_write(&[0; 1 << 16]).is_ok() {}
+            if let Err(error) = stream.writable().await {
+                break error;
+            }
+        };
+        (error.kind(), stream.worker().now() - start)
+    });
     let _clients = [(); 2].map(|()| TcpStream::connect(addr).unwrap());
     run_until(&worker, || journal.len() == 1);
     let (kind, waited) = journal.entries()[0];

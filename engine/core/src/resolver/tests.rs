@@ -279,11 +279,14 @@ fn forged_answers_are_passed_over() {
     assert_eq!(resolver.counts().get(Counter::Answered), 2);
 }
 
-/// Answers one connection after the other over TCP, at the address of `server`.
-fn over_tcp(server: &Server, count: usize) -> JoinHandle<()> {
+/// Makes sure that a name is asked for over TCP where `answer` comes over UDP.
+#[track_caller]
+fn check_asks_over_tcp(answer: impl FnMut(&[u8]) -> Vec<Vec<u8>> + Send + 'static) {
+    let _worker = InWorker::new();
+    let server = Server::start(answer);
     let listener = server.tcp.try_clone().expect("a descriptor");
-    std::thread::spawn(move || {
-        for _ in 0..count {
+    let tcp = std::thread::spawn(move || {
+        for _ in [A, AAAA] {
             let (mut stream, _) = listener.accept().expect("a connection");
             let mut len = [0; 2];
             stream.read_exact(&mut len).expect("a length");
@@ -297,35 +300,28 @@ fn over_tcp(server: &Server, count: usize) -> JoinHandle<()> {
                 stream.write_all(piece).expect("room");
             }
         }
-    })
+    });
+    let resolver = resolver(&[server.addr]);
+    assert_eq!(ask(&resolver, &["a.test"], TIMEOUT), ["192.0.2.9"]);
+    tcp.join().expect("both were asked");
 }
 
 #[test]
 fn truncated_answers_are_asked_for_over_tcp() {
-    let _worker = InWorker::new();
-    let server = Server::start(|question| {
+    check_asks_over_tcp(|question| {
         let mut cut = reply(question, 0, 60, &[]);
         cut[2] |= 2;
         vec![cut]
     });
-    let tcp = over_tcp(&server, 2);
-    let resolver = resolver(&[server.addr]);
-    assert_eq!(ask(&resolver, &["a.test"], TIMEOUT), ["192.0.2.9"]);
-    tcp.join().expect("both were asked");
 }
 
 #[test]
 fn who_is_flooded_asks_over_tcp() {
-    let _worker = InWorker::new();
-    let server = Server::start(|question| {
+    check_asks_over_tcp(|question| {
         let mut forged = reply(question, 0, 60, &[(A, &[203, 0, 113, 1])]);
         forged[0] ^= 0x55;
         vec![forged; 150]
     });
-    let tcp = over_tcp(&server, 2);
-    let resolver = resolver(&[server.addr]);
-    assert_eq!(ask(&resolver, &["a.test"], TIMEOUT), ["192.0.2.9"]);
-    tcp.join().expect("both were asked");
 }
 
 #[test]
