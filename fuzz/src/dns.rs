@@ -11,11 +11,9 @@ use dns::{Data, Kind, Name, Query};
 /// When a beginning of an answer reads as another answer, or a limit does not hold.
 pub fn dns(data: &[u8]) {
     let id = data.first_chunk().map_or(0, |id| u16::from_be_bytes(*id));
-    for kind in [Kind::A, Kind::Aaaa, Kind::Srv, Kind::Ptr] {
-        for name in ["a.test", "1.0.0.127.in-addr.arpa"] {
-            let name = Name::parse(name.as_bytes()).expect("a name");
-            check_answer(&Query { id, name, kind }, data);
-        }
+    for kind in [Kind::A, Kind::Aaaa, Kind::Srv] {
+        let name = Name::parse(b"a.test").expect("a name");
+        check_answer(&Query { id, name, kind }, data);
     }
     if let Ok(name) = Name::parse(data) {
         check_name(&name);
@@ -41,7 +39,7 @@ fn check_answer(query: &Query, data: &[u8]) {
     for record in &answer.records {
         check_name(&record.name);
         match &record.data {
-            Data::Cname(name) | Data::Ptr(name) | Data::Srv { target: name, .. } => {
+            Data::Cname(name) | Data::Srv { target: name, .. } => {
                 check_name(name);
             }
             Data::A(_) | Data::Aaaa(_) => {}

@@ -44,8 +44,6 @@ pub enum Data {
     Aaaa(Ipv6Addr),
     /// The name that this one is another name of.
     Cname(Name),
-    /// The name of an address.
-    Ptr(Name),
     /// A server of a service (RFC 2782).
     Srv {
         /// Those of the lowest number come first.
@@ -148,7 +146,6 @@ impl Data {
         match self {
             Self::A(_) => kind == Kind::A,
             Self::Aaaa(_) => kind == Kind::Aaaa,
-            Self::Ptr(_) => kind == Kind::Ptr,
             Self::Srv { .. } => kind == Kind::Srv,
             Self::Cname(_) => false,
         }
@@ -179,7 +176,6 @@ fn read_record(reader: &mut Reader<'_>) -> Option<Raw> {
             Data::Aaaa(octets.into())
         }
         CNAME => Data::Cname(data.name()?),
-        _ if kind == Kind::Ptr as u16 => Data::Ptr(data.name()?),
         _ if kind == Kind::Srv as u16 => Data::Srv {
             priority: data.u16()?,
             weight: data.u16()?,

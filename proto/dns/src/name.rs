@@ -2,7 +2,6 @@
 
 use crate::limits::{LABEL_MAX, NAME_MAX};
 use std::fmt;
-use std::net::IpAddr;
 
 /// A domain name in lower case, so that names that mean the same are equal.
 ///
@@ -45,23 +44,6 @@ impl Name {
             return Err(InvalidName);
         }
         Ok(Self(wire.into()))
-    }
-
-    /// The name under which the name of `ip` is found: `1.2.0.192.in-addr.arpa`.
-    #[must_use]
-    pub fn reverse(ip: IpAddr) -> Self {
-        let text = match ip {
-            IpAddr::V4(v4) => {
-                let [a, b, c, d] = v4.octets();
-                format!("{d}.{c}.{b}.{a}.in-addr.arpa")
-            }
-            IpAddr::V6(v6) => {
-                let octets = v6.octets().into_iter().rev();
-                let nibbles = octets.map(|byte| format!("{:x}.{:x}.", byte & 15, byte >> 4));
-                nibbles.collect::<String>() + "ip6.arpa"
-            }
-        };
-        Self::parse(text.as_bytes()).expect("the text is made of short labels")
     }
 
     /// A name from its wire form in lower case, which the caller has checked.
@@ -145,17 +127,5 @@ mod tests {
         let name = Name::from_wire(b"\x03a.b\x02\\\x00\0");
         assert_eq!(name.to_string(), "a\\046b.\\092\\000");
         assert_eq!(Name::from_wire(b"\0").to_string(), ".");
-    }
-
-    #[test]
-    fn reverse_names() {
-        let check = |ip: &str, expected: &str| {
-            assert_eq!(Name::reverse(ip.parse().unwrap()).to_string(), expected);
-        };
-        check("192.0.2.1", "1.2.0.192.in-addr.arpa");
-        check(
-            "2001:db8::567:89ab",
-            "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa",
-        );
     }
 }

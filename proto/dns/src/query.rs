@@ -9,8 +9,6 @@ use crate::reader::Reader;
 pub enum Kind {
     /// IPv4 addresses.
     A = 1,
-    /// Names of an address.
-    Ptr = 12,
     /// IPv6 addresses.
     Aaaa = 28,
     /// Servers of a service.

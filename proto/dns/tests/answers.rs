@@ -186,21 +186,6 @@ fn services() {
 }
 
 #[test]
-fn names_of_addresses() {
-    let query = query("1.2.0.192.in-addr.arpa", Kind::Ptr);
-    let message = Message::answering(&query, RESPONSE).record(
-        0,
-        b"\xc0\x0c",
-        12,
-        60,
-        name("host.test").as_wire(),
-    );
-    let answer = query.read(&message.0).unwrap();
-    let expected = Data::Ptr(name("host.test"));
-    assert_eq!(answer.chain(&query).unwrap().found, [&expected]);
-}
-
-#[test]
 fn how_long_nothing_may_be_remembered() {
     let query = query("example.net", Kind::A);
     let soa = |ttl: u32, minimum: u32| {

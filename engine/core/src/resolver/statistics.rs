@@ -16,7 +16,7 @@ const KIND: &str = "resolver";
 const KEY: &[u8] = b"counts";
 
 /// Numbers of questions: for addresses of a name, for servers of a service, for a name of an
-/// address.
+/// address, which nobody here asks.
 pub const REQUESTS: [&str; 3] = ["name", "srv", "addr"];
 
 /// Numbers of answers, by what they say.
@@ -71,7 +71,6 @@ impl Statistics {
         self.add(match kind {
             Kind::A | Kind::Aaaa => 0,
             Kind::Srv => 1,
-            Kind::Ptr => 2,
         });
     }
 
