@@ -130,8 +130,8 @@ impl Stream {
         Ok(got)
     }
 
-    /// Reads at most `room` bytes and appends them to `buf`, which gets no more memory than
-    /// they need. 0 is the end of the stream.
+    /// Reads at most `room` bytes, of which there must be one or more, and appends them to `buf`,
+    /// in which room is made for all of them. 0 is the end of the stream.
     ///
     /// # Errors
     ///

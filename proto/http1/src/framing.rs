@@ -110,8 +110,8 @@ pub fn framing<'a>(head: &Head, buf: &'a [u8]) -> Result<Framing<'a>, Refusal> {
 }
 
 /// The host of a request that is read or refused before its head ended, as far as nginx knows
-/// it by then: once the request line is complete that of an absolute target, else of a valid Host line before the first line that
-/// may not be repeated and is.
+/// it by then: once the request line is complete that of an absolute target, else of a valid Host
+/// line before the first line that may not be repeated and is.
 ///
 /// Source: `ngx_http_process_host()`, nginx 1.31.5.
 #[must_use]
