@@ -81,8 +81,10 @@ impl Worker {
     ///
     /// A panic in it ends this task only; it is counted and reported as `[alert]`.
     pub fn spawn(self: &std::rc::Rc<Self>, future: impl Future<Output = ()> + 'static) {
+        // A future of kilobytes is copied once so, and twice by `Box::pin`.
+        let future = Box::write(Box::new_uninit(), future);
         let key = self.tasks.table.borrow_mut().insert(Task {
-            future: Some(Box::pin(future)),
+            future: Some(Box::into_pin(future)),
             woken: false,
         });
         self.poll_task(key);

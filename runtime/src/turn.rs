@@ -156,8 +156,8 @@ impl Worker {
 
     fn end_turn(&self) {
         self.watch_thinning();
-        let hooks = self.hooks.turn_end.borrow().clone();
-        for hook in hooks {
+        let hook = |index: usize| self.hooks.turn_end.borrow().get(index).cloned();
+        for hook in (0..).map_while(hook) {
             self.guard(|| hook());
         }
         log::flush_turn();

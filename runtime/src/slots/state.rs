@@ -62,14 +62,13 @@ impl Flags {
 
     /// Why an owner that is parked now would be resumed, if for anything.
     pub(crate) fn wake(self) -> Option<Wake> {
-        [
-            (Self::EVICTED, Wake::Evicted),
-            (Self::TIMED_OUT, Wake::TimedOut),
-            (Self::BROKEN, Wake::Closed),
-            (Self::READABLE, Wake::Readable),
-        ]
-        .into_iter()
-        .find_map(|(flag, wake)| self.has(flag).then_some(wake))
+        Some(match self {
+            _ if self.has(Self::EVICTED) => Wake::Evicted,
+            _ if self.has(Self::TIMED_OUT) => Wake::TimedOut,
+            _ if self.has(Self::BROKEN) => Wake::Closed,
+            _ if self.has(Self::READABLE) => Wake::Readable,
+            _ => return None,
+        })
     }
 }
 
