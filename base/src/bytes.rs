@@ -52,6 +52,14 @@ pub fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
+/// Whether both are the same, in a time that does not tell where they differ: for what must not
+/// be guessed byte by byte. That they are of different lengths may be told.
+#[must_use]
+pub fn is_same_secret(a: &[u8], b: &[u8]) -> bool {
+    let differences = a.iter().zip(b).fold(0, |sum, (a, b)| sum | (a ^ b));
+    a.len() == b.len() && std::hint::black_box(differences) == 0
+}
+
 /// Whether `text` may stand in a header: no CR, LF or NUL.
 #[must_use]
 pub fn is_header_safe(text: &[u8]) -> bool {
@@ -67,6 +75,15 @@ mod tests {
         assert_eq!(trim_blanks(b" \ta b\t "), b"a b");
         assert_eq!(trim_blanks(b" \t"), b"");
         assert_eq!(trim_set(b"//a//", b"/"), b"a");
+    }
+
+    #[test]
+    fn secrets_are_compared_whole() {
+        assert!(is_same_secret(b"", b""));
+        assert!(is_same_secret(b"abc", b"abc"));
+        for other in [&b"abd"[..], b"bbc", b"ab", b"abcd", b""] {
+            assert!(!is_same_secret(b"abc", other));
+        }
     }
 
     #[test]

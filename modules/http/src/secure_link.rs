@@ -151,7 +151,7 @@ fn is_hash_of(hash: &[u8], hashed: &[u8]) -> bool {
     // Whatever follows the padding is not looked at.
     let digits = hash.split(|byte| *byte == b'=').next().unwrap_or_default();
     let decoded = BASE64.decode(digits);
-    decoded.is_ok_and(|decoded| is_equal(&decoded, &Md5::digest(hashed)))
+    decoded.is_ok_and(|decoded| bytes::is_same_secret(&decoded, &Md5::digest(hashed)))
 }
 
 /// What `/prefix/hash/link` links to, if the hash is the MD5 of link and secret, in hexadecimal.
@@ -171,13 +171,7 @@ fn linked_by_path<'u>(uri: &'u [u8], secret: &[u8]) -> Option<&'u [u8]> {
         .chain_update(link)
         .chain_update(secret)
         .finalize();
-    is_equal(&given, &expected).then_some(link)
-}
-
-/// Compares in a time that does not tell where the difference is.
-fn is_equal(left: &[u8], right: &[u8]) -> bool {
-    let pairs = left.iter().zip(right);
-    left.len() == right.len() && pairs.fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+    bytes::is_same_secret(&given, &expected).then_some(link)
 }
 
 /// The two ways cannot be mixed at one level.

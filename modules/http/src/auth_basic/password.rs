@@ -1,5 +1,6 @@
 //! A stored password, in whatever form, against one that a client gave.
 
+use base::bytes::is_same_secret;
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::DecodePaddingMode;
@@ -83,12 +84,12 @@ impl Password {
     /// Whether `given` is the password.
     pub(super) fn fits(&self, given: &[u8]) -> bool {
         match self {
-            Self::Plain(plain) => same(plain, given),
+            Self::Plain(plain) => is_same_secret(plain, given),
             Self::Sha(stored) => {
                 let Some((digest, salt)) = stored.split_at_checked(SHA1_LEN) else {
                     return false;
                 };
-                same(
+                is_same_secret(
                     digest,
                     &Sha1::new()
                         .chain_update(given)
@@ -96,19 +97,13 @@ impl Password {
                         .finalize(),
                 )
             }
-            Self::Apr1(stored) => same(stored, &apr1(given, stored)),
+            Self::Apr1(stored) => is_same_secret(stored, &apr1(given, stored)),
             Self::Bcrypt(stored) => bcrypt::verify(given, stored).unwrap_or(false),
             Self::Crypt(stored) => {
-                sys::crypt::crypt(given, stored).is_some_and(|hash| same(stored, &hash))
+                sys::crypt::crypt(given, stored).is_some_and(|hash| is_same_secret(stored, &hash))
             }
         }
     }
-}
-
-/// Whether both are the same, in a time that does not tell where they differ.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    let differences = a.iter().zip(b).fold(0, |sum, (a, b)| sum | (a ^ b));
-    a.len() == b.len() && std::hint::black_box(differences) == 0
 }
 
 /// The whole `$apr1$salt$hash` of `password` with the salt of `stored`.
