@@ -62,6 +62,9 @@ impl Claims {
     }
 }
 
+/// Which numbers with a fraction are written without an exponent.
+const PLAIN: std::ops::Range<f64> = 1e-4..1e17;
+
 /// Appends the value at `path`, from the top of `object`, to `out`: strings as they are, numbers
 /// and `true` and `false` in their notation, the items of a list with commas between.
 ///
@@ -82,6 +85,10 @@ fn write(value: &Value, out: &mut Vec<u8>) -> bool {
         Value::Null | Value::Object(_) => return false,
         Value::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
         Value::Integer(value) => print(value, out),
+        // Of few bytes in a token hundreds must not become.
+        Value::Real(value) if *value != 0.0 && !PLAIN.contains(&value.abs()) => {
+            print(format_args!("{value:e}"), out);
+        }
         Value::Real(value) => print(value, out),
         Value::Text(text) => out.extend_from_slice(text.as_bytes()),
         Value::List(items) => {
@@ -183,5 +190,24 @@ mod tests {
         assert_eq!(value(&["a", "x"]), None);
         assert_eq!(value(&["missing"]), None);
         assert_eq!(value(&[]), None);
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        for (number, expected) in [
+            ("1.50", "1.5"),
+            ("-1e2", "-100"),
+            ("0.0001", "0.0001"),
+            ("0e9", "0"),
+            ("1e300", "1e300"),
+            ("-2.5E-300", "-2.5e-300"),
+            ("18446744073709551615", "18446744073709551615"),
+            ("18446744073709551616", "1.8446744073709552e19"),
+        ] {
+            let claims = Claims::parse(format!("{{\"n\":{number}}}").as_bytes()).unwrap();
+            let mut out = Vec::new();
+            assert!(write_value(claims.members(), ["n"], &mut out));
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
     }
 }
