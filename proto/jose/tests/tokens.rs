@@ -341,6 +341,13 @@ fn broken_keys_are_told() {
     let unknown =
         r#"{"keys":[{"kty":"AKP"},{"kty":"EC","crv":"P-1"},{"kty":"OKP","crv":"Ed448"}]}"#;
     assert!(Keys::parse(unknown.as_bytes()).unwrap().is_empty());
+    // A token that needs one of them is refused.
+    let signed_by = |name| {
+        let token = sign_hs256(&format!(r#"{{"alg":"{name}"}}"#), "{}", b"secret");
+        open(&token, &one(unknown))
+    };
+    assert_eq!(signed_by("EdDSA"), Err(Refusal::NoKey));
+    assert_eq!(signed_by("Ed448"), Err(Refusal::Algorithm));
 }
 
 /// Keys end up in messages and memory dumps by being shown.
