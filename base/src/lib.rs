@@ -3,9 +3,11 @@
 
 pub mod bytes;
 pub mod cidr;
+pub mod crc32;
 pub mod date;
 pub mod escape;
 pub mod hash;
 pub mod json;
 pub mod prefix_tree;
+pub mod range_table;
 pub mod units;

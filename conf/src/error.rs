@@ -35,12 +35,6 @@ impl Level {
             Self::Notice => "notice",
         }
     }
-
-    /// Whether a configuration with such an error must not be used.
-    #[must_use]
-    pub fn is_fatal(self) -> bool {
-        self < Self::Warn
-    }
 }
 
 /// The words that an excerpt marks.
@@ -65,6 +59,8 @@ pub struct Error {
     pub focus: Option<Focus>,
     /// What to do about it, in our words.
     pub hint: Option<String>,
+    /// Whether the configuration works all the same, although the level is that of a failure.
+    pub is_harmless: bool,
 }
 
 impl Error {
@@ -77,6 +73,7 @@ impl Error {
             position: None,
             focus: None,
             hint: None,
+            is_harmless: false,
         }
     }
 
@@ -116,6 +113,19 @@ impl Error {
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The same where the configuration can do without what failed.
+    #[must_use]
+    pub fn harmless(mut self) -> Self {
+        self.is_harmless = true;
+        self
+    }
+
+    /// Whether a configuration with such an error must not be used.
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        self.level < Level::Warn && !self.is_harmless
     }
 
     /// The error for a directive that nobody knows: says which module of nginx or of others has

@@ -116,6 +116,11 @@ impl Files {
         self.open.pop();
     }
 
+    /// How many were opened so far, a file counting each time.
+    pub(crate) fn opened(&self) -> usize {
+        self.reads
+    }
+
     /// All of them, in the order of first reading.
     pub(crate) fn into_list(self) -> Vec<SourceFile> {
         self.list

@@ -9,6 +9,7 @@
 mod dump;
 mod error;
 mod files;
+pub mod geo_base;
 pub mod glob;
 mod known;
 mod lexer;
@@ -25,8 +26,8 @@ pub use error::{Error, Focus, Level, sort_errors};
 pub use known::{ForeignDirective, Origin, foreign_module};
 pub use loader::{load, load_with_parameters, parse_str};
 pub use nearest::nearest;
-pub use source::{MemorySource, Source};
-pub use tree::{Directive, FileId, FileKind, Position, SourceFile, Tree, Word};
+pub use source::{MemorySource, Source, Stamp};
+pub use tree::{Directive, FileId, FileKind, Included, Position, SourceFile, Tree, Word};
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::glob;
 
@@ -16,6 +17,13 @@ pub trait Source {
     /// Those of opening and reading it; the operating system's number is shown to the operator.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
+    /// When a file was last changed, and how large it is.
+    ///
+    /// # Errors
+    ///
+    /// Those of asking for it.
+    fn stamp(&self, path: &Path) -> io::Result<Stamp>;
+
     /// The existing paths that match a pattern, sorted by their bytes. No match is an empty list.
     ///
     /// # Errors
@@ -24,10 +32,22 @@ pub trait Source {
     fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>>;
 }
 
+/// What is known of a file without reading it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Stamp {
+    /// When it was last changed.
+    pub modified: SystemTime,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its permission bits.
+    pub mode: u32,
+}
+
 /// Files held in memory.
 #[derive(Clone, Debug, Default)]
 pub struct MemorySource {
     files: BTreeMap<PathBuf, Vec<u8>>,
+    changes: BTreeMap<PathBuf, SystemTime>,
 }
 
 impl MemorySource {
@@ -43,6 +63,13 @@ impl MemorySource {
         self.files.insert(path.into(), text.into());
         self
     }
+
+    /// Says when a file was changed: else that was at the beginning of Unix time.
+    #[must_use]
+    pub fn changed_at(mut self, path: impl Into<PathBuf>, time: SystemTime) -> Self {
+        self.changes.insert(path.into(), time);
+        self
+    }
 }
 
 impl Source for MemorySource {
@@ -51,6 +78,16 @@ impl Source for MemorySource {
             .get(path)
             .cloned()
             .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        let text = self.files.get(path).ok_or(io::ErrorKind::NotFound)?;
+        let modified = self.changes.get(path).copied();
+        Ok(Stamp {
+            modified: modified.unwrap_or(SystemTime::UNIX_EPOCH),
+            size: u64::try_from(text.len()).unwrap_or(u64::MAX),
+            mode: 0o644,
+        })
     }
 
     fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {

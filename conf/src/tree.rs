@@ -3,6 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use base::range_table::RangeTable;
+
+use crate::Stamp;
+
 /// Which file of [`Tree::files`] a position is in.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct FileId(pub u32);
@@ -55,12 +59,31 @@ pub struct Directive {
     pub args: Vec<Word>,
     /// What stands between `{` and `}`, includes already spliced in; `None` when it ended in `;`.
     pub block: Option<Vec<Self>>,
+    /// What was read where an `include` is kept as a directive of its own, as in a `geo` of ranges;
+    /// its lines, if it has some, are the block.
+    pub included: Option<Box<Included>>,
     /// The body of a `*_by_lua_block`, which is not made of directives; its `block` is empty.
     pub raw: Option<Vec<u8>>,
     /// The `;` or the `{`: where nginx places every error of this directive.
     pub end: Position,
     /// The `}`: where nginx places errors that need the whole block.
     pub block_end: Option<Position>,
+}
+
+/// What an `include` was read as.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Included {
+    /// Its text.
+    Text,
+    /// Its text, of one file that is all that its block has: a binary base may be made of it.
+    Whole {
+        /// The name that the base has to have.
+        base: PathBuf,
+        /// What was known of the text before it was read.
+        text: Stamp,
+    },
+    /// The binary base beside it.
+    Base(Arc<RangeTable>),
 }
 
 impl Directive {

@@ -278,6 +278,6 @@ fn load(text: &str) -> Option<Rc<http::Generation>> {
     let mut loading = Loading::new(folder, folder, source);
     loader::read(tree.directives.first()?, &mut loading, &registry);
     let generation = finish::finish(&mut loading, &registry);
-    let is_refused = loading.errors.iter().any(|error| error.level.is_fatal());
+    let is_refused = loading.errors.iter().any(conf::Error::is_fatal);
     generation.filter(|_| !is_refused)
 }

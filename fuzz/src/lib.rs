@@ -12,6 +12,7 @@ mod config;
 mod dns;
 mod escaping;
 mod exchange;
+mod geo_base;
 mod geoip;
 mod grammar;
 mod jwt;
@@ -34,6 +35,7 @@ pub use config::config;
 pub use dns::dns;
 pub use escaping::escaping;
 pub use exchange::exchange;
+pub use geo_base::geo_base;
 pub use geoip::geoip;
 pub use jwt::jwt;
 pub use maxmind::maxmind;
@@ -79,6 +81,10 @@ pub static TARGETS: &[Target] = &[
     Target {
         name: "exchange",
         run: exchange,
+    },
+    Target {
+        name: "geo_base",
+        run: geo_base,
     },
     Target {
         name: "geoip",

@@ -8,8 +8,9 @@ use tidegate_fuzz::{TARGETS, Target, mutate::Mutator};
 /// How many mutations each target gets in a test run.
 const MUTATIONS: usize = 20_000;
 
-/// Targets that start a whole server, and how many mutations these get.
-const SLOW: ([&str; 2], usize) = (["exchange", "rules"], 1_000);
+/// Targets that start a whole server, or whose inputs stand for large ones, and how many mutations
+/// these get.
+const SLOW: ([&str; 3], usize) = (["exchange", "geo_base", "rules"], 1_000);
 
 /// Where the mutations of a test run begin.
 const SEED: u64 = 0x7469_6465;
@@ -106,7 +107,7 @@ macro_rules! replays {
     };
 }
 
-replays! { charset chunked config dns escaping exchange geoip http1_request http1_response jwt maxmind proxy_protocol ranges_and_dates rules ssi sub_filter uri }
+replays! { charset chunked config dns escaping exchange geo_base geoip http1_request http1_response jwt maxmind proxy_protocol ranges_and_dates rules ssi sub_filter uri }
 
 #[test]
 fn mutations_repeat() {

@@ -96,9 +96,11 @@ impl Reporter {
         Self { log }
     }
 
-    /// Prints and logs it.
+    /// Logs it, and prints what is more than a notice.
     pub(crate) fn tell(&self, message: &Message) {
-        message.print();
+        if message.level <= Level::Warn {
+            message.print();
+        }
         self.note(message);
     }
 

@@ -3,9 +3,10 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use conf::{Source, glob};
+use conf::{Source, Stamp, glob};
 
 use crate::paths::Paths;
 
@@ -27,6 +28,15 @@ impl Source for FileSource<'_> {
             Some(text) if path == self.paths.file => Ok(text.into()),
             _ => std::fs::read(path),
         }
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        let metadata = std::fs::metadata(path)?;
+        Ok(Stamp {
+            modified: metadata.modified()?,
+            size: metadata.len(),
+            mode: metadata.permissions().mode() & 0o777,
+        })
     }
 
     fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {

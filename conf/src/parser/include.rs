@@ -43,11 +43,7 @@ impl Parser<'_> {
         let Some(argument) = include.args.first() else {
             return Vec::new();
         };
-        // For the system, a name ends at its first NUL.
-        let name = argument.text.split(|&byte| byte == 0).next();
-        let path = self
-            .conf_prefix
-            .join(OsStr::from_bytes(name.unwrap_or_default()));
+        let path = self.path_of(include);
         if !glob::is_pattern(path.as_os_str().as_bytes()) {
             return vec![path];
         }
@@ -58,10 +54,19 @@ impl Parser<'_> {
             Vec::new()
         })
     }
+
+    /// The file that an include names.
+    pub(super) fn path_of(&self, include: &Directive) -> PathBuf {
+        let word = include.args.first().map_or(&b""[..], |word| &word.text);
+        // For the system, a name ends at its first NUL.
+        let name = word.split(|&byte| byte == 0).next();
+        self.conf_prefix
+            .join(OsStr::from_bytes(name.unwrap_or_default()))
+    }
 }
 
 /// The error for a file that an `include` names and that is not read.
-fn refused(include: &Directive, refusal: &Refusal, path: &Path) -> Error {
+pub(super) fn refused(include: &Directive, refusal: &Refusal, path: &Path) -> Error {
     let error = refusal.error(path);
     let position = match error.level {
         // What fails half way is logged by nginx's reader, which knows no place.

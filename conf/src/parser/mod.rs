@@ -2,6 +2,7 @@
 //!
 //! Source: `ngx_conf_parse()` and `ngx_conf_include()`, nginx 1.31.5.
 
+mod binary_base;
 mod include;
 
 use std::path::Path;
@@ -47,6 +48,8 @@ pub(crate) struct Parser<'a> {
     files: Files,
     directives: Vec<Directive>,
     errors: Vec<Error>,
+    /// How many of them are fatal.
+    faults: usize,
     /// The last value of [`Position::sequence`].
     sequence: u32,
     /// A limit was passed: nothing more is read.
@@ -61,6 +64,7 @@ impl<'a> Parser<'a> {
             files: Files::default(),
             directives: Vec::new(),
             errors: Vec::new(),
+            faults: 0,
             sequence: 0,
             stopped: false,
         }
@@ -204,6 +208,9 @@ impl<'a> Parser<'a> {
             let message = "invalid number of arguments in \"include\" directive";
             return self.report(Error::of(&directive, message));
         }
+        if self.is_kept_apart(&directive, frame, directives) {
+            return directives.push(directive);
+        }
         self.include(&directive, frame, directives);
     }
 
@@ -258,7 +265,9 @@ impl<'a> Parser<'a> {
             block: name,
             opened: Some(opened),
         };
-        self.read_directives(text, inner)
+        let (mut directives, end) = self.read_directives(text, inner);
+        self.read_kept_apart(&mut directives, inner);
+        (directives, end)
     }
 
     /// Says so when the text ends within a block.
@@ -285,10 +294,14 @@ impl<'a> Parser<'a> {
 
     /// Adds an error, unless there are so many that nothing more is read.
     fn report(&mut self, error: Error) {
-        if self.errors.len() < MAX_ERRORS {
-            self.errors.push(error);
+        if !error.is_fatal() {
+            return self.errors.push(error);
         }
-        self.stopped |= self.errors.len() >= MAX_ERRORS;
+        if self.faults < MAX_ERRORS {
+            self.errors.push(error);
+            self.faults += 1;
+        }
+        self.stopped |= self.faults >= MAX_ERRORS;
     }
 }
 
@@ -301,6 +314,7 @@ fn directive(words: Vec<Word>, end: Position) -> Option<Directive> {
         name,
         args,
         block: None,
+        included: None,
         raw: None,
         end,
         block_end: None,

@@ -1,5 +1,6 @@
 //! Tests of the crate as a whole.
 
+mod binary_base;
 mod oracle;
 mod random;
 mod recovery;

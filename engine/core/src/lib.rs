@@ -9,6 +9,7 @@ pub mod access;
 pub mod address;
 pub mod conditions;
 pub mod context;
+pub mod derived_file;
 pub mod directive;
 pub mod error_log;
 pub mod host_names;

@@ -13,6 +13,13 @@ pub(crate) fn messages(inside: &str) -> Vec<String> {
 
 /// The same where files of these names lie beside the configuration.
 pub(crate) fn messages_with(files: &[(&str, Vec<u8>)], inside: &str) -> Vec<String> {
+    let loading = load_with(files, inside);
+    let message = |error: &conf::Error| error.message.clone();
+    loading.errors.iter().map(message).collect()
+}
+
+/// Loads `http { INSIDE }` with files of these names beside the configuration.
+pub(crate) fn load_with(files: &[(&str, Vec<u8>)], inside: &str) -> Loading {
     let (main, folder) = (Path::new("/nonexistent/main"), Path::new("/nonexistent"));
     let text = format!("http {{ {inside} }}");
     let mut source = MemorySource::new().with(main, text);
@@ -21,13 +28,12 @@ pub(crate) fn messages_with(files: &[(&str, Vec<u8>)], inside: &str) -> Vec<Stri
     }
     let source = Rc::new(source);
     let (tree, errors) = conf::load(main, folder, folder, &*source);
-    assert!(errors.is_empty(), "{errors:?}");
     let registry = Rc::new(Registry::new(crate::MODULES));
     let mut loading = Loading::new(folder, folder, source);
+    loading.errors = errors;
     loader::read(&tree.directives[0], &mut loading, &registry);
     finish::finish(&mut loading, &registry);
-    let message = |error: &conf::Error| error.message.clone();
-    loading.errors.iter().map(message).collect()
+    loading
 }
 
 /// Checks that loading `http { INSIDE }` says `expected` and nothing else; nothing at all where

@@ -210,7 +210,10 @@ impl Master {
 }
 
 fn lines_of(messages: &[Message]) -> Vec<String> {
-    messages.iter().map(Message::line).collect()
+    let told = messages
+        .iter()
+        .filter(|message| message.level <= Level::Warn);
+    told.map(Message::line).collect()
 }
 
 fn answer(asker: Option<Asker>, succeeded: bool, lines: Vec<String>) {

@@ -5,7 +5,8 @@ use super::settings::{EVENTS_DIRECTIVES, Events, MAIN_DIRECTIVES, Main};
 use crate::configuration::{LoadRequest, Refusal};
 use crate::paths::Paths;
 use crate::source::FileSource;
-use conf::{Error, Level, Source, Tree};
+use conf::{Error, Level, Source, Stamp, Tree};
+use engine::derived_file::{DerivedFile, DerivedFiles};
 use engine::error_log::ErrorLogs;
 use engine::log_target::{LogFiles, LogTarget};
 use engine::{Contexts, Directive, Line, Loading};
@@ -32,6 +33,8 @@ pub(super) struct Loaded {
     pub(super) log_files: LogFiles,
     /// Folders that must exist.
     pub(super) temp_folders: Vec<Rc<PathBuf>>,
+    /// What was made of the configuration's files, to be kept for the next time.
+    pub(super) derived_files: Vec<DerivedFile>,
     /// Warnings.
     pub(super) warnings: Vec<Error>,
 }
@@ -71,19 +74,21 @@ pub(super) fn load(request: &LoadRequest<'_>, registry: &Rc<Registry>) -> Result
     }
     errors.append(&mut loading.errors);
     conf::sort_errors(&mut errors);
-    let needs_events = !errors.iter().any(|error| error.level.is_fatal());
+    let needs_events = !errors.iter().any(Error::is_fatal);
     if needs_events && !main.has_events() {
         errors.push(Error::new(
             Level::Emerg,
             "no \"events\" section in configuration",
         ));
     }
-    if errors.iter().any(|error| error.level.is_fatal()) {
+    if errors.iter().any(Error::is_fatal) {
         return Err(Refusal { tree, errors });
     }
     let log_files = loading.take_shared::<LogFiles>();
     let temp_folders = loading.take_shared::<TempFolders>().all;
+    let derived_files = std::mem::take(&mut loading.shared::<DerivedFiles>().all);
     Ok(Loaded {
+        derived_files,
         tree,
         main,
         http,
@@ -230,6 +235,10 @@ struct OwnedSource(Paths);
 impl Source for OwnedSource {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         FileSource::new(&self.0).read(path)
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        FileSource::new(&self.0).stamp(path)
     }
 
     fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {

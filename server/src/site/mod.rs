@@ -7,7 +7,7 @@ mod plan;
 mod serve;
 mod settings;
 
-use crate::configuration::{Configuration, Engine, LoadRequest, Refusal};
+use crate::configuration::{Configuration, Engine, LoadRequest, Purpose, Refusal};
 use crate::plan::ProcessPlan;
 use crate::worker::WorkerContext;
 use conf::{Error, Tree};
@@ -76,11 +76,14 @@ impl Default for Site {
 
 impl Engine for Site {
     fn load(&self, request: &LoadRequest<'_>) -> Result<Rc<dyn Configuration>, Refusal> {
-        let loaded = load::load(request, &self.registry)?;
+        let mut loaded = load::load(request, &self.registry)?;
         let plan = plan::of(&loaded, request).map_err(|error| Refusal {
             tree: loaded.tree.clone(),
             errors: vec![Error::new(conf::Level::Emerg, error)],
         })?;
+        if request.purpose != Purpose::Signal {
+            keep_derived_files(&mut loaded);
+        }
         Ok(Rc::new(LoadedSite {
             loaded,
             plan,
@@ -105,6 +108,23 @@ impl Engine for Site {
 
     fn built_in(&self) -> &[String] {
         &self.options
+    }
+}
+
+/// Writes what was made of the configuration's files. Where that fails, the next start has to make
+/// it again, which is worth a word and no more.
+fn keep_derived_files(loaded: &mut Loaded) {
+    for file in std::mem::take(&mut loaded.derived_files) {
+        let path = file.path.display();
+        let message = format!("creating {} \"{path}\"", file.kind);
+        let written = file.write().map_err(|error| {
+            let reason = http::error::os_error(&error);
+            let message = format!("open() \"{path}\" failed ({reason})");
+            Error::new(conf::Level::Crit, message).harmless()
+        });
+        let created = Error::new(conf::Level::Notice, message);
+        loaded.warnings.extend([created]);
+        loaded.warnings.extend(written.err());
     }
 }
 

@@ -96,7 +96,7 @@ pub fn finish(loading: &mut Loading, registry: &Registry) -> Option<Rc<Generatio
         .map(|(id, server)| (*id, Rc::clone(server)))
         .collect();
     let sockets = addresses::group(&listens, &by_level, loading);
-    if loading.errors.iter().any(|error| error.level.is_fatal()) {
+    if loading.errors.iter().any(conf::Error::is_fatal) {
         return None;
     }
     Some(Rc::new(Generation {

@@ -3,8 +3,9 @@
 //! Ranges are cut at every 65536 addresses, as nginx cuts them: a later range may replace an
 //! earlier one or lie in it, which is judged piece by piece.
 
+use base::range_table::RangeTable;
 use http::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
 /// Ranges while they are being read: pieces by their first address.
@@ -97,11 +98,26 @@ impl Ranges {
         is_complete
     }
 
-    /// The value for `address`.
-    pub(super) fn find(&self, address: Ipv4Addr) -> Option<&Bytes> {
-        let address = address.to_bits();
-        let (_, piece) = self.pieces.range(..=address).next_back()?;
-        (piece.last >= address).then_some(&piece.value)
+    pub(super) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// The ranges as they are looked up in.
+    pub(super) fn into_table(self) -> RangeTable {
+        let mut table = RangeTable::default();
+        let mut numbers: HashMap<&[u8], u32> = HashMap::new();
+        for (&first, piece) in &self.pieces {
+            let value = &*piece.value;
+            let number = *numbers
+                .entry(value)
+                .or_insert_with(|| table.add_value(value));
+            let pushed = table.push(first, piece.last, number);
+            debug_assert!(
+                pushed.is_ok(),
+                "pieces lie apart, in order, each in a block"
+            );
+        }
+        table
     }
 }
 
@@ -124,12 +140,11 @@ mod tests {
 
     #[track_caller]
     fn check(ranges: &Ranges, address: &str, expected: Option<&str>) {
-        let found = ranges.find(address.parse().unwrap());
-        assert_eq!(
-            found.map(|value| &**value),
-            expected.map(str::as_bytes),
-            "{address}"
-        );
+        let bits = address.parse::<Ipv4Addr>().unwrap().to_bits();
+        let piece = ranges.pieces.range(..=bits).next_back();
+        let found = piece.filter(|(_, piece)| piece.last >= bits);
+        let found = found.map(|(_, piece)| &*piece.value);
+        assert_eq!(found, expected.map(str::as_bytes), "{address}");
     }
 
     #[test]

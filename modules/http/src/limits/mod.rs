@@ -61,7 +61,7 @@ pub(crate) fn named<Z: 'static>(loading: &mut Loading, name: &[u8]) -> Rc<Named<
 /// Refuses names for which no directive made a zone; not when something else was wrong, of
 /// which that may be a consequence.
 pub(crate) fn check_made<Z: 'static>(loading: &mut Loading) -> Result<(), Refused> {
-    if loading.errors.iter().any(|error| error.level.is_fatal()) {
+    if loading.errors.iter().any(conf::Error::is_fatal) {
         return Ok(());
     }
     let names = &loading.shared::<Names<Z>>().0;

@@ -3,8 +3,8 @@
 //! Keys go where nginx sends them, so that a cache behind either stays warm through a change of
 //! server. Source: nginx documentation; the ketama points as Cache::Memcached::Fast has them.
 
-use super::crc32::Crc32;
 use super::{Method, Nothing, choose};
+use base::crc32::Crc32;
 use engine::directive::custom;
 use engine::peer::{Attempt, Balancer, Group, PeerId, Session};
 use engine::{Arity, Contexts, Directive, Line, Refused, Slot, Template};

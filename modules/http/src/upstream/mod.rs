@@ -7,7 +7,6 @@
 //! Source: nginx documentation, ngx_http_upstream_module.
 
 mod balancers;
-mod crc32;
 mod eject;
 mod hash;
 mod keepalive;
