@@ -20,6 +20,9 @@ use tidegate_engine::variable::{Lookup, VariableId};
 
 const ROUNDS: u64 = 150;
 
+/// Fewer kills that hit a held lock prove nothing.
+const REPAIRS_MIN: u32 = 5;
+
 /// Most connections that a worker has at once, and most peers that it adds.
 const HELD_MAX: usize = 20;
 
@@ -46,15 +49,19 @@ fn main() {
     let peers = Peers::shared(&zone, "u", vec![config(1), config(2)], None).unwrap();
     let own: Vec<Chosen> = (0..3).map(|_| choose(&peers).unwrap()).collect();
     let stay: Vec<PeerId> = peers.list().iter().map(|peer| peer.id).collect();
-    for round in 0..ROUNDS {
+    let repairs = || zone.lock().repairs().unwrap();
+    let mut round = 0;
+    // On a busy machine many children are killed before they have begun.
+    while round < ROUNDS || (repairs() <= REPAIRS_MIN && round < 20 * ROUNDS) {
         let pids = [round, round + 1_000_000].map(|seed| child(|| hammer(&peers, seed)));
         std::thread::sleep(Duration::from_micros(500 + round * 37 % 3000));
         kill(&zone, &pids);
         check(&zone, &peers, &stay, round);
+        round += 1;
     }
-    let repairs = zone.lock().repairs().unwrap();
+    let repairs = repairs();
     assert!(
-        repairs > 5,
+        repairs > REPAIRS_MIN,
         "only {repairs} kills hit a held lock: the test proves nothing"
     );
     for chosen in &own {
