@@ -61,6 +61,9 @@ impl Default for ListenOptions {
 }
 
 /// A listening socket (or, for datagrams, a bound one), never blocking.
+///
+/// Connections over TCP take `TCP_NODELAY` over from it: those that want small segments at once
+/// need no call for that, and others turn it off.
 #[derive(Debug)]
 pub struct Listener {
     fd: OwnedFd,
@@ -97,7 +100,9 @@ impl Listener {
         options::socket_kind(fd.as_fd())?;
         options::set_nonblocking(fd.as_fd(), true)?;
         options::set_cloexec(fd.as_fd(), true)?;
-        Ok(Self { fd })
+        let listener = Self { fd };
+        listener.set_nodelay();
+        Ok(listener)
     }
 
     /// Options that must be set before binding.
@@ -113,7 +118,13 @@ impl Listener {
             let only = options.ipv6only.unwrap_or(true);
             options::set_int(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, only.into())?;
         }
+        self.set_nodelay();
         self.tune(options)
+    }
+
+    fn set_nodelay(&self) {
+        // It fails on sockets that are not TCP, which do not wait anyway.
+        let _ = options::set_nodelay(self.as_fd(), true);
     }
 
     /// Sets what may change while the socket is open: buffers and keep-alive.
@@ -244,8 +255,9 @@ mod tests {
 
         let address = listener.local_addr().unwrap();
         let client = std::net::TcpStream::connect(ip(&address)).unwrap();
-        let (_, peer) = listener.accept().unwrap();
+        let (accepted, peer) = listener.accept().unwrap();
         assert_eq!(peer, PeerAddr::from(client.local_addr().unwrap()));
+        assert!(std::net::TcpStream::from(accepted).nodelay().unwrap());
 
         let second = Listener::bind(&address, &options);
         assert!(second.is_ok(), "reuseport lets another one bind");
@@ -293,6 +305,9 @@ mod tests {
         assert_eq!(listener.local_addr().unwrap(), Address::Ip(address));
         let error = listener.accept().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        let _client = std::net::TcpStream::connect(address).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        assert!(std::net::TcpStream::from(accepted).nodelay().unwrap());
     }
 
     #[test]

@@ -23,9 +23,9 @@ pub fn accept(http: &Rc<HttpWorker>, socket: &Rc<ListenSocket>, accepted: Accept
     let servers = connection.servers();
     let settings = CLIENT.of(&servers.default.settings);
     let timeout = *settings.header_timeout;
-    if *TRANSFER.of(&servers.default.root.settings).tcp_nodelay {
-        // Pipelined and partial responses must not wait for an acknowledgement.
-        connection.stream.set_nodelay(true);
+    // On from the start: pipelined and partial responses must not wait for an acknowledgement.
+    if !*TRANSFER.of(&servers.default.root.settings).tcp_nodelay {
+        connection.stream.set_nodelay(false);
     }
     if servers.proxy_protocol {
         http.worker.spawn(begin_with_proxy(connection, timeout));
