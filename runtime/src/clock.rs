@@ -1,4 +1,4 @@
-//! Time as a worker sees it: read once a turn, rendered once a second.
+//! Time as a worker sees it: read at both ends of a turn, rendered once a second.
 
 use std::cell::{Cell, Ref, RefCell};
 use std::io::Write;

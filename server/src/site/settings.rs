@@ -42,7 +42,7 @@ pub(super) struct Main {
     pub(super) error_log: Setting<ErrorLogs>,
     /// Thread pools.
     pub(super) thread_pools: Setting<Vec<ThreadPool>>,
-    /// How seldom nginx asks for the time; ours asks once a turn of the loop.
+    /// How seldom nginx asks for the time; ours asks at both ends of a turn of the loop.
     pub(super) timer_resolution: Setting<u64>,
     /// Whether patterns are compiled to machine code; those of PCRE2 always are.
     pcre_jit: Setting<bool>,
