@@ -165,6 +165,14 @@ impl Attempt {
         self.first_tried == Some(id) || self.then_tried.contains(&id)
     }
 
+    /// Lets the peer be chosen again.
+    pub fn forget(&mut self, id: PeerId) {
+        self.then_tried.retain(|tried| *tried != id);
+        if self.first_tried == Some(id) {
+            self.first_tried = self.then_tried.pop();
+        }
+    }
+
     fn set_tried(&mut self, id: PeerId) {
         match self.first_tried {
             None => self.first_tried = Some(id),

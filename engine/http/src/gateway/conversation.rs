@@ -71,6 +71,9 @@ struct Search {
     /// How many more peers may be tried.
     tries: usize,
     started: Millis,
+    /// Whether a kept connection turned out to be gone, and none is taken any more: when a server
+    /// is started anew, all of them are.
+    wants_fresh: bool,
     /// Where connections come from, unless that is asked anew for each peer.
     local: Option<Local>,
     /// The request in the protocol's words, unless it is put so anew for each peer.
@@ -204,6 +207,7 @@ fn begin<C>(request: &mut Request, call: &mut Call<C>, now: Millis) -> Search {
         attempt: Attempt::default(),
         tries: if limit == 0 { all } else { all.min(limit) },
         started: now,
+        wants_fresh: false,
         local: None,
         head: None,
     }
@@ -258,6 +262,8 @@ impl Search {
         }
         if is_stale {
             self.tries += 1;
+            self.wants_fresh = true;
+            self.attempt.forget(visit.claim.peer.id);
         }
         let Some(bit) = failure.bit() else {
             return match failure {
@@ -383,6 +389,7 @@ impl Visit<'_> {
     ) -> Result<PeerStream, Failure> {
         let upstream = &call.upstream;
         if call.reuses_connections()
+            && !search.wants_fresh
             && let Some(mut idle) = bound::take(request, upstream, self.claim.peer.id)
         {
             self.is_cached = true;

@@ -6,7 +6,9 @@ use harness::{Binary, Server};
 
 fn serve(binary: &Binary, upstream: &Scripted, rules: &str) -> Server {
     let text = format!(
-        "upstream group {{ server 127.0.0.1:{{port_up}}; keepalive 4; }}
+        "log_format tries '$upstream_status';
+         access_log logs/access.log tries;
+         upstream group {{ server 127.0.0.1:{{port_up}}; keepalive 4; }}
          proxy_http_version 1.1;
          proxy_set_header Connection \"\";
          server {{
@@ -40,6 +42,7 @@ fn one_that_ends_when_it_is_used_again() {
             vec![Step::Request],
             vec![Step::Request, Step::Reset],
         ] {
+            let is_read = end.contains(&Step::Request);
             let first = [answers(), end].concat();
             let upstream = Scripted::in_turn(&[&first, &good("new")]);
             let server = serve(&binary, &upstream, "");
@@ -49,6 +52,10 @@ fn one_that_ends_when_it_is_used_again() {
                 "200 new",
                 "{binary:?}, {first:?}"
             );
+            if is_read {
+                let tries = server.log_lines("access.log", 2);
+                assert_eq!(tries, ["200", "502, 200"], "{binary:?}, {first:?}");
+            }
         }
     }
 }
@@ -91,6 +98,37 @@ fn all_of_them_at_once() {
     }
     let log = server.error_log();
     assert!(!log.contains("temporarily disabled"), "{log}");
+}
+
+/// Nor does it matter that those of every server have gone: each is as good as new. nginx tries
+/// each server once, and has none left.
+#[test]
+fn all_of_them_of_all_servers() {
+    let ending = [answers(), vec![Step::Request, Step::Reset]].concat();
+    let behind = || {
+        let ending = ending.clone();
+        Scripted::by(move |number| match number {
+            0 => ending.clone(),
+            _ => answers_all("new"),
+        })
+    };
+    let (one, two) = (behind(), behind());
+    let text = "
+        upstream group {
+            server 127.0.0.1:{port_one};
+            server 127.0.0.1:{port_two};
+            keepalive 4;
+        }
+        server { listen 127.0.0.1:{port}; location / { proxy_pass http://group; } }";
+    let ports = [
+        ("one".to_owned(), one.port()),
+        ("two".to_owned(), two.port()),
+    ];
+    let server = start(Binary::Tidegate, text, &ports);
+    let mut seen: Vec<String> = (0..2).map(|_| outcome(server.port(), &get())).collect();
+    assert_eq!(seen, ["200 kept", "200 kept"]);
+    seen = (0..4).map(|_| outcome(server.port(), &get())).collect();
+    assert_eq!(seen, ["200 new"; 4]);
 }
 
 /// Bytes that nobody asked for end a connection while it is idle.
