@@ -167,13 +167,9 @@ fn turn(request: &mut Request, flow: Flow) -> Result<Turn, Abort> {
         Flow::Status(code) if request.has_substitute => Turn::Answer(Response::new(code)),
         Flow::Status(code) => match redirect::to_error_page(request, code) {
             redirect::ErrorPage::BuiltIn(response) => {
-                // What a peer's answer said of its body is not true of a page of our own.
-                let is_of_body = |name: &[u8]| {
-                    [&b"Content-Type"[..], b"Accept-Ranges"]
-                        .iter()
-                        .any(|known| name.eq_ignore_ascii_case(known))
-                };
-                request.extra_fields.retain(|(name, _)| !is_of_body(name));
+                // What a peer said of its ranges is not so of a page of our own.
+                let is_ranges = |name: &[u8]| name.eq_ignore_ascii_case(b"Accept-Ranges");
+                request.extra_fields.retain(|(name, _)| !is_ranges(name));
                 Turn::Answer(response)
             }
             redirect::ErrorPage::Uri { uri, args } => internal(request, uri, args),

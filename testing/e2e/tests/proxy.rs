@@ -110,6 +110,81 @@ fn answers_are_passed_on_in_the_same_words() {
         .run();
 }
 
+/// What stays of an answer that sends the request elsewhere: cookies rewritten, the media type
+/// where the other content has none of its own, and a few more fields.
+#[test]
+fn what_is_kept_of_an_answer_that_sends_elsewhere() {
+    let builder = Server::new(
+        "server {
+             listen 127.0.0.1:{port};
+             proxy_cookie_path /x/ /y/;
+             proxy_cookie_domain one.test two.test;
+             proxy_cookie_flags a secure samesite=lax;
+             location / { proxy_pass http://127.0.0.1:{port_up}; }
+             location /hide/ {
+                 proxy_pass http://127.0.0.1:{port_up}/;
+                 proxy_hide_header Set-Cookie;
+                 proxy_hide_header Content-Type;
+                 proxy_hide_header Expires;
+             }
+             location /force/ { proxy_pass http://127.0.0.1:{port_up}/; proxy_force_ranges on; }
+             location /errors/ {
+                 proxy_pass http://127.0.0.1:{port_up}/;
+                 proxy_intercept_errors on;
+                 error_page 401 404 /file/x.txt;
+             }
+             location /file/ { root html; }
+             location /text { return 200 text; }
+             location /gif { empty_gif; }
+             location /list/ { root html; autoindex on; }
+             location @named { return 200 named; }
+         }
+         server {
+             listen 127.0.0.1:{port_up};
+             add_header X-Accel-Redirect $arg_to always;
+             add_header Set-Cookie \"a=b; Path=/x/; Domain=one.test\" always;
+             add_header Set-Cookie \"c=d; Path=/z/\" always;
+             add_header Cache-Control max-age=5 always;
+             add_header Expires \"Thu, 01 Jan 2099 00:00:00 GMT\" always;
+             add_header Content-Disposition attachment always;
+             add_header Content-Language de always;
+             add_header Accept-Ranges none always;
+             add_header WWW-Authenticate \"Basic realm=up\" always;
+             add_header ETag \"\\\"up\\\"\" always;
+             add_header X-Own 1 always;
+             location / { default_type \"text/x-up; charset=koi8-r\"; return 200 up; }
+             location /plain { default_type text/x-up; return 200 up; }
+             location /last {
+                 add_header Set-Cookie \"p=q; Path=/x/\";
+                 default_type text/x-last;
+                 return 200 last;
+             }
+             location /s401 { return 401; }
+             location /s404 { return 404; }
+         }",
+    )
+    .with_file("html/file/x.txt", "0123456789")
+    .with_file("html/list/a", "a");
+    let paths = [
+        "/a?to=/file/x.txt",
+        "/plain?to=/file/x.txt",
+        "/a?to=/file/none",
+        "/a?to=/text",
+        "/a?to=@named",
+        "/a?to=/gif",
+        "/a?to=/list/",
+        "/a?to=/last",
+        "/hide/a?to=/file/x.txt",
+        "/force/a?to=/file/x.txt",
+        "/errors/s401",
+        "/errors/s404",
+        "/errors/s404?to=/text",
+    ];
+    Differential::new(builder)
+        .with_exchanges(paths.iter().map(|path| Exchange::get(path, "")))
+        .run();
+}
+
 fn through(port: u16, rules: &str) -> Server {
     let location = format!("location / {{ proxy_pass http://127.0.0.1:{port}; {rules} }}");
     Server::of_one(&location)

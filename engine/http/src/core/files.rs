@@ -293,8 +293,11 @@ pub fn extension(uri: &[u8]) -> Option<&[u8]> {
     (dot > 0).then(|| &name[dot + 1..])
 }
 
-/// The media type for the request's URI.
+/// The media type for the request's URI, unless a server that sent the request there said one.
 pub fn content_type(request: &Request) -> Bytes {
+    if let Some(kept) = crate::gateway::kept_type(request) {
+        return kept;
+    }
     let settings = FILES.of(&request.location.settings);
     let known = extension(&request.uri).and_then(|extension| {
         settings.types.get(extension).or_else(|| {

@@ -225,13 +225,33 @@ fn keep_fields<C>(
     }
 }
 
-/// Puts fields kept from earlier into the head of the final response.
+/// The media type that was kept from a response for the one that takes its place, where that
+/// would be named by its extension alone.
+pub(crate) fn kept_type(request: &Request) -> Option<Bytes> {
+    let mut kept = request.extra_fields.iter();
+    let (_, value) = kept.find(|(name, value)| is_type(name) && !value.is_empty())?;
+    Some(head::split_type(value.clone()).0)
+}
+
+fn is_type(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"Content-Type")
+}
+
+/// Puts fields kept from earlier into the head of the final response, before its own: of cookies
+/// of one name the later counts. The charset of a kept type stays, whoever says the type, as in
+/// nginx.
 pub(crate) fn merge_kept(request: &mut Request, head: &mut ResponseHead) {
-    for (name, value) in request.extra_fields.drain(..) {
-        if !name.eq_ignore_ascii_case(b"Content-Type") {
-            head.fields.push((name, value));
-        } else if !value.is_empty() {
-            head::content_type(value, head);
-        }
+    if request.extra_fields.is_empty() {
+        return;
     }
+    let mut fields = std::mem::take(&mut request.extra_fields);
+    fields.retain(|(name, value)| {
+        let is_type = is_type(name);
+        if is_type && head.charset.is_none() {
+            head.charset = head::split_type(value.clone()).1;
+        }
+        !is_type
+    });
+    fields.append(&mut head.fields);
+    head.fields = fields;
 }

@@ -204,7 +204,11 @@ fn take<C>(
         | ResponseName::KeepAlive
         | ResponseName::TransferEncoding
         | ResponseName::ContentLength => {}
-        ResponseName::ContentType => content_type(value(), out),
+        ResponseName::ContentType => {
+            let (kind, charset) = split_type(value());
+            out.content_type = Some(kind);
+            out.charset = charset;
+        }
         // What is said twice was done twice.
         ResponseName::ContentEncoding if out.content_encoding.is_none() => {
             out.content_encoding = Some(value());
@@ -237,18 +241,19 @@ fn take<C>(
 }
 
 /// Splits `type; charset=name`; other parameters stay with the type.
-pub(super) fn content_type(value: Bytes, out: &mut ResponseHead) {
-    let Some((name_end, start)) = charset_parameter(&value) else {
-        out.content_type = Some(value);
-        out.charset = None;
-        return;
+pub(super) fn split_type(text: Bytes) -> (Bytes, Option<Bytes>) {
+    let Some((name_end, start)) = charset_parameter(&text) else {
+        return (text, None);
     };
-    let length = value.len();
-    let is_quoted =
-        value[start..].starts_with(b"\"") && length > start + 1 && value.ends_with(b"\"");
-    let quote = usize::from(is_quoted);
-    out.charset = Some(value.clone().slice(start + quote, length - quote));
-    out.content_type = Some(value.slice(0, name_end));
+    let quoted =
+        text[start..].starts_with(b"\"") && text.len() > start + 1 && text.ends_with(b"\"");
+    let (start, end) = if quoted {
+        (start + 1, text.len() - 1)
+    } else {
+        (start, text.len())
+    };
+    let charset = text.clone().slice(start, end);
+    (text.slice(0, name_end), Some(charset))
 }
 
 /// Where the type ends and where its charset begins, if that is the last parameter.

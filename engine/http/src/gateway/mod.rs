@@ -32,7 +32,7 @@ mod tunnel;
 pub mod upstream;
 mod variables;
 
-pub(crate) use answer::merge_kept;
+pub(crate) use answer::{kept_type, merge_kept};
 pub(crate) use bound::OwnPools;
 pub use codec::{Codec, Decoded, HeadStep, Interim, RequestBody, UpstreamHead};
 pub use conversation::{Call, converse};
