@@ -1,5 +1,6 @@
 //! A request: what the client sent, where it was routed, and what modules remember of it.
 
+pub(crate) mod packed;
 mod slot;
 mod values;
 
@@ -354,20 +355,6 @@ impl Request {
     /// The client's address: the connection's, or what a module found to stand behind it.
     pub fn remote_addr(&self) -> sys::socket::PeerAddr {
         self.real_peer.unwrap_or(self.connection.peer)
-    }
-
-    /// Gives back memory that was made for more than there is, before a long wait.
-    pub(crate) fn shrink(&mut self) {
-        let RequestHead { buf, parsed } = &mut *self.head;
-        buf.shrink_to_fit();
-        parsed.fields.shrink_to_fit();
-        self.uri.shrink_to_fit();
-        self.args.shrink_to_fit();
-        self.host.shrink_to_fit();
-        if let Some(head) = &mut self.sent.head {
-            head.fields.shrink_to_fit();
-        }
-        crate::gateway::record::shrink(self);
     }
 
     /// What the client says who it is by: `Authorization`, or, where a tunnel is asked for,

@@ -86,6 +86,12 @@ impl Incoming {
         self.expects_continue && !self.is_done()
     }
 
+    /// Whether there was never a body, nor anything else that one is known by.
+    pub(crate) fn is_unused(&self) -> bool {
+        let is_plain = !self.has_body() && self.length.is_none() && !self.expects_continue;
+        is_plain && !self.is_broken && self.received == 0
+    }
+
     /// Whether none of it was taken yet, so that whoever reads it gets all of it.
     pub fn is_untouched(&self) -> bool {
         self.taken == 0

@@ -77,7 +77,7 @@ impl Field {
 }
 
 /// A request head. Reuse one: after [`Head::reset`] it keeps its memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     /// The method.
     pub method: Method,

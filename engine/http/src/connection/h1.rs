@@ -6,10 +6,11 @@ use super::{Connection, writer};
 use crate::core::post_action;
 use crate::core::transfer::{TRANSFER, disabled};
 use crate::error::{Abort, Error};
-use crate::gateway::Tunnel;
+use crate::gateway::{Ended, Tunnel};
 use crate::module::{Phase, Run};
 use crate::phase;
 use crate::request::Request;
+use crate::request::packed::Packed;
 use crate::response::Response;
 use http1::{Known, Method, Version};
 use runtime::Class;
@@ -17,7 +18,7 @@ use runtime::log::Level;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 
 /// Serves requests until the connection closes or has nothing to do.
 pub async fn serve(connection: Rc<Connection>) {
@@ -88,7 +89,7 @@ async fn exchange(
     if let (Ok(()), Some(tunnel)) = (&sent, request.tunnel.take()) {
         // In a task of its own, which is smaller than one that can serve a request.
         let worker = Rc::clone(&connection.http.worker);
-        worker.spawn(tunnelled(request, tunnel));
+        worker.spawn(Tunnelled::Open(tunnel, Some(request.pack())));
         return false;
     }
     let mut ending = match sent {
@@ -122,10 +123,35 @@ async fn exchange(
     keeps
 }
 
-/// Runs a tunnel, then ends its request.
-async fn tunnelled(mut request: Box<Request>, tunnel: Tunnel) {
-    request.shrink();
-    let ended = tunnel.await;
+/// A tunnel, and then the end of its request, which is put away until then. An `async fn` would
+/// have room for its arguments twice.
+enum Tunnelled {
+    Open(Tunnel, Option<Packed>),
+    Ending(Pin<Box<dyn Future<Output = ()>>>),
+}
+
+impl Future for Tunnelled {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match &mut *self {
+                Self::Open(tunnel, request) => {
+                    let ended = ready!(tunnel.as_mut().poll(cx));
+                    let Some(request) = request.take() else {
+                        return Poll::Ready(());
+                    };
+                    let ending = end_tunnelled(request.unpack(), ended);
+                    // Closes the connection to the peer, before anything is logged.
+                    *self = Self::Ending(Box::pin(ending));
+                }
+                Self::Ending(ending) => return ending.as_mut().poll(cx),
+            }
+        }
+    }
+}
+
+async fn end_tunnelled(mut request: Box<Request>, ended: Ended) {
     if ended.timed_out {
         let text =
             "upstream timed out (110: Connection timed out) while proxying upgraded connection";
@@ -133,14 +159,11 @@ async fn tunnelled(mut request: Box<Request>, tunnel: Tunnel) {
     }
     request.sent.bytes += ended.sent;
     request.sent.body_bytes += ended.sent;
-    Box::pin(async move {
-        if post_action::is_wanted(&request) {
-            post_action::run(&mut request).await;
-        }
-        log(&mut request);
-        close::close(&request, Ending::Linger).await;
-    })
-    .await;
+    if post_action::is_wanted(&request) {
+        post_action::run(&mut request).await;
+    }
+    log(&mut request);
+    close::close(&request, Ending::Linger).await;
 }
 
 /// `serving`. When it has to wait, earlier responses that were held back leave first: the

@@ -61,12 +61,7 @@ pub(super) fn give<C: Codec>(
         let rules = tunnel::Rules::of(request, &call.settings, head.status);
         remember(request, head);
         let early = input.get(consumed..).unwrap_or_default().to_vec();
-        let ends = tunnel::Ends {
-            peer,
-            _claim: claim,
-            record,
-        };
-        return Ok(tunnel::open(request, response, ends, early, rules));
+        return Ok(tunnel::open(request, response, (peer, claim), early, rules));
     }
     let mut relay = Relay::new(&call, claim, record, peer, request);
     // A connection that began with who its client is serves no other.

@@ -34,6 +34,11 @@ pub(super) struct Claim {
 }
 
 impl Claim {
+    /// What is remembered of the attempt.
+    pub(super) fn record(&self) -> &Record {
+        &self.record
+    }
+
     /// The head of the peer's answer is there.
     pub(super) fn answered(&mut self) {
         let upstream = &self.upstream;

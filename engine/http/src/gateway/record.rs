@@ -2,6 +2,7 @@
 
 use super::codec::UpstreamHead;
 use crate::bytes::Bytes;
+use crate::request::packed::{self, Reader, Writer};
 use crate::request::{Request, RequestSlot};
 use runtime::Millis;
 use std::cell::{Cell, RefCell};
@@ -66,6 +67,9 @@ pub(super) fn add(cell: &Cell<u64>, count: usize) {
     cell.set(cell.get() + count as u64);
 }
 
+/// Trailers, known once the body of a response was read.
+pub type Trailers = Rc<RefCell<Vec<(Bytes, Bytes)>>>;
+
 /// Everything remembered about a request's way through gateways.
 #[derive(Clone, Default)]
 pub struct Records {
@@ -76,7 +80,7 @@ pub struct Records {
     /// The charset that a peer asked for in `X-Accel-Charset`.
     pub charset: Option<Bytes>,
     /// Trailers of the last response.
-    pub trailers: Rc<RefCell<Vec<(Bytes, Bytes)>>>,
+    pub trailers: Trailers,
     /// What the log writes before the peer's name, such as `http://`.
     pub scheme: &'static str,
     /// What it writes after it: the URI sent; `None` for the URI as received.
@@ -118,12 +122,50 @@ pub(crate) fn keep(request: &Request, copy: &mut Request) {
     }
 }
 
-/// Gives back memory that was made for more than there is.
-pub(crate) fn shrink(request: &mut Request) {
-    if let Some(records) = RECORDS.get_mut(request) {
-        records.attempts.shrink_to_fit();
-        if let Some(head) = &mut records.head {
-            head.fields.shrink_to_fit();
+/// Records while nobody looks at them.
+pub(crate) struct Packed {
+    attempts: Box<[Option<Rc<Record>>]>,
+    trailers: Option<Trailers>,
+    scheme: &'static str,
+}
+
+/// Takes the records out of a request: what is text in them to `text`.
+pub(crate) fn pack(request: &mut Request, text: &mut Writer) -> Option<Packed> {
+    let Records {
+        attempts,
+        head,
+        charset,
+        trailers,
+        scheme,
+        uri,
+        is_active,
+        is_copy,
+    } = RECORDS.take(request)?;
+    text.optional(head, |text, head| packed::write_upstream(&head, text));
+    text.optional_bytes(charset.as_deref());
+    text.optional_bytes(uri.as_deref());
+    text.flag(is_active);
+    text.flag(is_copy);
+    let has_trailers = Rc::strong_count(&trailers) > 1 || !trailers.borrow().is_empty();
+    Some(Packed {
+        attempts: attempts.into(),
+        trailers: has_trailers.then_some(trailers),
+        scheme,
+    })
+}
+
+impl Packed {
+    /// The records as they were; `text` is what was written of them.
+    pub(crate) fn unpack(self, text: &mut Reader<'_>) -> Records {
+        Records {
+            head: text.optional(packed::read_upstream).map(Box::new),
+            charset: text.optional_bytes(),
+            uri: text.optional_bytes(),
+            is_active: text.flag(),
+            is_copy: text.flag(),
+            attempts: self.attempts.into(),
+            trailers: self.trailers.unwrap_or_default(),
+            scheme: self.scheme,
         }
     }
 }

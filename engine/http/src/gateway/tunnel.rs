@@ -6,7 +6,6 @@
 
 use super::claim::Claim;
 use super::pool::PeerStream;
-use super::record::Record;
 use super::settings::Settings;
 use crate::body::Body;
 use crate::connection::Connection;
@@ -14,14 +13,14 @@ use crate::core::transfer::TRANSFER;
 use crate::module::Flow;
 use crate::request::Request;
 use crate::response::{Response, ResponseHead};
-use runtime::{Class, Millis, Stream};
+use runtime::{Class, Stream};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 /// Bytes read at once after a switch of protocols, whatever the buffer for heads is.
-const UPGRADED_BUFFER: usize = 16 << 10;
+const UPGRADED_BUFFER: u32 = 16 << 10;
 
 /// Reads of one direction before other connections have their turn.
 const ROUNDS_MAX: usize = 16;
@@ -39,16 +38,18 @@ pub struct Ended {
 }
 
 /// What a location says about its tunnels.
+///
+/// Kept small, since every tunnel has them: 49 days and 4 GiB stand for all that is more.
 #[derive(Clone, Copy)]
 pub(super) struct Rules {
     /// Milliseconds without a byte either way.
-    read_timeout: Millis,
+    read_timeout: u32,
     /// Milliseconds that the peer may take nothing of what is there for it.
-    send_timeout: Millis,
+    send_timeout: u32,
     /// The same for the client.
-    client_timeout: Millis,
+    client_timeout: u32,
     /// Bytes read at once.
-    buffer: usize,
+    buffer: u32,
     /// Whether the end of one direction leaves the other open.
     half_close: bool,
 }
@@ -56,11 +57,12 @@ pub(super) struct Rules {
 impl Rules {
     /// The rules for `request`; `status` is that of the response which opens the tunnel.
     pub(super) fn of(request: &Request, settings: &Settings, status: u16) -> Self {
-        let buffer = usize::try_from(*settings.buffer_size).unwrap_or(UPGRADED_BUFFER);
+        let short = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        let buffer = short(*settings.buffer_size);
         Self {
-            read_timeout: *settings.read_timeout,
-            send_timeout: *settings.send_timeout,
-            client_timeout: *TRANSFER.of(&request.location.settings).send_timeout,
+            read_timeout: short(*settings.read_timeout),
+            send_timeout: short(*settings.send_timeout),
+            client_timeout: short(*TRANSFER.of(&request.location.settings).send_timeout),
             buffer: if status == 101 {
                 buffer.max(UPGRADED_BUFFER)
             } else {
@@ -71,19 +73,12 @@ impl Rules {
     }
 }
 
-/// The far end, and what is kept of how it was found.
-pub(super) struct Ends {
-    pub(super) peer: PeerStream,
-    pub(super) _claim: Claim,
-    pub(super) record: Rc<Record>,
-}
-
-/// Answers with `head` and leaves the connections to a tunnel. `early` is what the peer sent
-/// right after its head.
+/// Answers with `head` and leaves the connections, the client's and `peer`, to a tunnel. `early`
+/// is what the peer sent right after its head.
 pub(super) fn open(
     request: &mut Request,
     head: ResponseHead,
-    ends: Ends,
+    (peer, claim): (PeerStream, Claim),
     early: Vec<u8>,
     rules: Rules,
 ) -> Flow {
@@ -91,9 +86,13 @@ pub(super) fn open(
     // What the client sent before the switch was agreed on is the new protocol's now.
     let pending = client.pending.take();
     client.stream.set_class(Class::Tunnel);
+    // Counted with all that goes through the tunnel.
+    let received = &claim.record().received;
+    received.set(received.get().saturating_sub(early.len() as u64));
     let join = Join {
         client,
-        ends,
+        peer: peer.stream,
+        claim,
         up: Pipe::new(pending),
         down: Pipe::new(early),
         rules,
@@ -109,11 +108,16 @@ pub(super) fn open(
 
 /// One direction.
 struct Pipe {
-    /// What was read and not yet taken; without memory while that is nothing.
-    held: Vec<u8>,
-    at: usize,
+    /// What was read and not yet taken; `None` while that is nothing.
+    held: Option<Box<Held>>,
     moved: u64,
     state: State,
+}
+
+/// Bytes that wait to be taken, from `at`.
+struct Held {
+    bytes: Vec<u8>,
+    at: usize,
 }
 
 /// How far a direction has come.
@@ -127,10 +131,9 @@ enum State {
 }
 
 impl Pipe {
-    fn new(held: Vec<u8>) -> Self {
+    fn new(bytes: Vec<u8>) -> Self {
         Self {
-            held,
-            at: 0,
+            held: (!bytes.is_empty()).then(|| Box::new(Held { bytes, at: 0 })),
             moved: 0,
             state: State::Open,
         }
@@ -144,50 +147,79 @@ impl Pipe {
         to: &Stream,
         size: usize,
     ) -> io::Result<bool> {
-        let mut has_moved = false;
+        let before = self.moved;
+        let mut has_read = false;
         for _ in 0..ROUNDS_MAX {
-            while self.at < self.held.len() {
-                match to.try_write(&self.held[self.at..]) {
-                    Ok(count) => {
-                        self.at += count;
-                        self.moved += count as u64;
-                        has_moved = true;
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        return Ok(has_moved);
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            self.at = 0;
-            client.http.give_buffer(std::mem::take(&mut self.held));
+            let mut buffer = match self.held.take() {
+                None => client.http.take_buffer(),
+                Some(held) => match self.write(to, held.bytes, held.at)? {
+                    None => break,
+                    Some(buffer) => buffer,
+                },
+            };
             if self.state != State::Open {
-                return Ok(has_moved);
+                client.http.give_buffer(buffer);
+                break;
             }
-            let mut buffer = client.http.take_buffer();
-            let read = from.try_read_append(&mut buffer, size);
-            match read {
-                Ok(count) => {
-                    self.held = buffer;
-                    has_moved = true;
-                    if count == 0 {
-                        self.state = State::Ended;
+            match from.try_read_append(&mut buffer, size) {
+                Ok(0) => {
+                    self.state = State::Ended;
+                    has_read = true;
+                    client.http.give_buffer(buffer);
+                }
+                Ok(_) => {
+                    has_read = true;
+                    match self.write(to, buffer, 0)? {
+                        None => break,
+                        Some(buffer) => client.http.give_buffer(buffer),
                     }
                 }
                 Err(error) => {
                     client.http.give_buffer(buffer);
                     if error.kind() == io::ErrorKind::WouldBlock {
-                        return Ok(has_moved);
+                        break;
                     }
                     return Err(error);
                 }
             }
         }
-        Ok(has_moved)
+        Ok(has_read || self.moved > before)
+    }
+
+    /// Writes `bytes` from `at`. Gives the buffer back, empty, unless some must wait.
+    fn write(
+        &mut self,
+        to: &Stream,
+        mut bytes: Vec<u8>,
+        mut at: usize,
+    ) -> io::Result<Option<Vec<u8>>> {
+        while at < bytes.len() {
+            match to.try_write(&bytes[at..]) {
+                Ok(count) => {
+                    at += count;
+                    self.moved += count as u64;
+                }
+                Err(error) => {
+                    self.held = Some(Box::new(Held { bytes, at }));
+                    return match error.kind() {
+                        io::ErrorKind::WouldBlock => Ok(None),
+                        _ => Err(error),
+                    };
+                }
+            }
+        }
+        bytes.clear();
+        Ok(Some(bytes))
     }
 
     fn is_empty(&self) -> bool {
-        self.at >= self.held.len()
+        self.held.is_none()
+    }
+
+    /// Bytes that were read.
+    fn read(&self) -> u64 {
+        let waiting = self.held.as_ref();
+        self.moved + waiting.map_or(0, |held| held.bytes.len() - held.at) as u64
     }
 
     /// Whether the last byte is through.
@@ -209,7 +241,8 @@ impl Pipe {
 
 struct Join {
     client: Rc<Connection>,
-    ends: Ends,
+    peer: Stream,
+    claim: Claim,
     up: Pipe,
     down: Pipe,
     rules: Rules,
@@ -228,8 +261,8 @@ impl Join {
         if !self.down.is_empty() {
             millis = millis.min(rules.client_timeout);
         }
-        let at = self.client.http.worker.now().saturating_add(millis);
-        self.ends.peer.stream.set_deadline(Some(at));
+        let at = self.client.http.worker.now().saturating_add(millis.into());
+        self.peer.set_deadline(Some(at));
         self.client.stream.set_deadline(Some(at));
     }
 
@@ -240,7 +273,7 @@ impl Join {
         if !self.rules.half_close || (up && down) {
             return up || down;
         }
-        let peer = &self.ends.peer.stream;
+        let peer = &self.peer;
         for (pipe, to) in [(&mut self.up, peer), (&mut self.down, &self.client.stream)] {
             if pipe.is_over() && pipe.state == State::Ended {
                 pipe.state = State::Shut;
@@ -252,7 +285,7 @@ impl Join {
     }
 
     fn poll_ready(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        let (client, peer) = (&self.client.stream, &self.ends.peer.stream);
+        let (client, peer) = (&self.client.stream, &self.peer);
         let up = self.up.poll_ready(client, peer, cx);
         let down = self.down.poll_ready(peer, client, cx);
         match (up, down) {
@@ -263,9 +296,10 @@ impl Join {
     }
 
     fn ended(&self, timed_out: bool) -> Poll<Ended> {
-        let record = &self.ends.record;
-        record.response_length.set(self.down.moved);
-        record.received.set(record.received.get() + self.down.moved);
+        let record = self.claim.record();
+        record
+            .received
+            .set(record.received.get() + self.down.read());
         record.sent.set(record.sent.get() + self.up.moved);
         record.finish(self.client.http.worker.now());
         Poll::Ready(Ended {
@@ -280,8 +314,8 @@ impl Future for Join {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let join = self.get_mut();
-        let size = join.rules.buffer;
-        let (client, peer) = (&join.client.stream, &join.ends.peer.stream);
+        let size = join.rules.buffer as usize;
+        let (client, peer) = (&join.client.stream, &join.peer);
         let up = join.up.advance(&join.client, client, peer, size);
         let down = join.down.advance(&join.client, peer, client, size);
         let (Ok(up), Ok(down)) = (up, down) else {

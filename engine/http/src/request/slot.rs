@@ -1,6 +1,7 @@
 //! What modules remember about a request.
 
 use super::Request;
+use crate::config::generation::Generation;
 use std::any::Any;
 use std::cell::OnceCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -99,14 +100,15 @@ impl<T: 'static> AnyRequestSlot for RequestSlot<T> {
     }
 }
 
+/// An entry for every slot, with nothing in it.
+pub(super) fn empty_entries(generation: &Generation) -> StateEntries {
+    let count = generation.state_count();
+    std::iter::repeat_with(OnceCell::new).take(count).collect()
+}
+
 impl Request {
     fn state_entries(&self) -> &[OnceCell<Box<dyn Any>>] {
-        let empty = || OnceCell::new();
-        self.state.get_or_init(|| {
-            std::iter::repeat_with(empty)
-                .take(self.generation.state_count())
-                .collect()
-        })
+        self.state.get_or_init(|| empty_entries(&self.generation))
     }
 
     /// Forgets what modules remember, but for what outlives redirections.

@@ -33,10 +33,10 @@ pub(crate) struct Cycle {
 /// The last match of a regular expression.
 #[derive(Clone, Default)]
 pub(super) struct Captures {
-    subject: Vec<u8>,
-    groups: Groups,
+    pub(super) subject: Vec<u8>,
+    pub(super) groups: Groups,
     /// A match was given up, and nobody has asked yet.
-    gave_up: bool,
+    pub(super) gave_up: bool,
 }
 
 impl Request {
