@@ -266,12 +266,17 @@ impl Shared {
         Ok(rows.iter().position(|row| Counters::of(row).serial() == 0))
     }
 
-    /// Makes the table twice as large; returns its first new row.
+    /// Makes the table twice as large, or less where there is no room for that; returns its first
+    /// new row.
     fn grow(&self, guard: &mut Guard<'_>) -> Result<usize, NoRoom> {
         let at = self.head.offset() + TABLE * WORD;
         let (old, count) = unpack(guard.get(at)?)?;
-        let larger = count * 2;
-        let new = allocate(guard, larger * WIDTH * WORD)?;
+        let sizes = [count * 2, count + count / 4];
+        let mut new = Err(NoRoom);
+        for larger in sizes {
+            new = new.or_else(|_| Ok((allocate(guard, larger * WIDTH * WORD)?, larger)));
+        }
+        let (new, larger) = new?;
         clear(guard, new, larger * WIDTH)?;
         let cells = guard.cells();
         let from = cells.at(old.offset(), count * WIDTH)?;

@@ -354,6 +354,18 @@ fn a_group_grows_until_its_zone_is_full_and_shrinks_again() {
     assert!(connections(&peers).iter().all(|&count| count == 0));
 }
 
+/// As many peers as nginx 1.31.5 has room for, and these come one by one.
+#[test]
+fn a_zone_that_is_large_enough_for_nginx_is_large_enough() {
+    for (kilobytes, expected) in [(32, 16), (64, 63), (256, 303), (1024, 1264)] {
+        let zone = Rc::new(Zone::new("z", "upstream", kilobytes << 10).unwrap());
+        let peers = Peers::shared(&zone, "u", Vec::new(), None).unwrap();
+        let all = (1..).map_while(|port| peers.add(config(port, |_| ())).ok());
+        let count = all.count();
+        assert!(count >= expected, "{count} in {kilobytes} KB");
+    }
+}
+
 #[test]
 fn groups_of_one_zone_are_apart_and_another_process_sees_the_same() {
     let zone = zone();
