@@ -187,9 +187,22 @@ impl<'a> Group<'a> {
         attempt: &Attempt,
         admits: impl Fn(&Peer<'a>) -> bool,
     ) -> Option<PeerId> {
+        self.turn_of(self.available(attempt).filter(admits), attempt)
+    }
+
+    /// The next of those of the peers `ids` that are available, likewise. The others are not
+    /// looked at.
+    pub fn next_among(&self, attempt: &Attempt, ids: &[PeerId]) -> Option<PeerId> {
+        let peers = ids.iter().filter_map(|id| self.get(*id));
+        let available = peers.filter(|peer| self.is_available(peer, attempt));
+        self.turn_of(available, attempt)
+    }
+
+    #[inline]
+    fn turn_of(&self, peers: impl Iterator<Item = Peer<'a>>, attempt: &Attempt) -> Option<PeerId> {
         let mut total = 0;
         let mut best: Option<(Peer<'a>, i64)> = None;
-        for peer in self.available(attempt).filter(|peer| admits(peer)) {
+        for peer in peers {
             let counters = peer.counters;
             total += self.grant(&peer, attempt.now);
             let credit = counters.credit();

@@ -11,7 +11,6 @@ use engine::{Arity, Contexts, Directive, Line, Refused, Slot, Template};
 use http::Module;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
 
 /// Points of a peer on the circle, for each unit of weight.
 const POINTS: u64 = 160;
@@ -94,7 +93,8 @@ struct Consistent {
 #[derive(Default)]
 struct Circle {
     version: u64,
-    servers: Vec<Rc<str>>,
+    /// The peers of each server: more than one where a name has several addresses.
+    servers: Vec<Vec<PeerId>>,
     /// Each with the number of its server.
     points: Vec<(u32, u32)>,
 }
@@ -104,23 +104,25 @@ impl Circle {
         // Addresses of one name share the points of the name: those of the largest weight, among
         // which all others are.
         let mut numbers = HashMap::new();
-        let mut servers = Vec::new();
-        let mut weights: Vec<u64> = Vec::new();
+        let mut names: Vec<(&str, u64)> = Vec::new();
         for peer in group.iter().filter(|peer| !peer.config.is_backup) {
-            let (server, weight) = (&peer.config.server, u64::from(peer.config.weight));
-            let number = *numbers.entry(&**server).or_insert(servers.len());
-            match weights.get_mut(number) {
-                Some(known) => *known = weight.max(*known),
-                None => {
-                    servers.push(Rc::clone(server));
-                    weights.push(weight);
-                }
+            let (name, weight) = (&*peer.config.server, u64::from(peer.config.weight));
+            let number = *numbers.entry(name).or_insert(names.len());
+            match names.get_mut(number) {
+                Some((_, known)) => *known = weight.max(*known),
+                None => names.push((name, weight)),
             }
         }
-        let total = weights.iter().sum();
+        let mut servers = vec![Vec::new(); names.len()];
+        for peer in group.iter() {
+            if let Some(&number) = numbers.get(&*peer.config.server) {
+                servers[number].push(peer.id);
+            }
+        }
+        let total = names.iter().map(|(_, weight)| weight).sum();
         let mut points = Vec::new();
-        for (number, (server, &weight)) in (0..).zip(servers.iter().zip(&weights)) {
-            let start = base_of(server);
+        for (number, (name, weight)) in (0..).zip(names) {
+            let start = base_of(name);
             let mut previous = 0_u32;
             for _ in 0..points_of(weight, total) {
                 previous = start.with(&previous.to_le_bytes()).value();
@@ -138,9 +140,10 @@ impl Circle {
     }
 
     /// Whose the point number `at` is.
-    fn server(&self, at: usize) -> Option<&Rc<str>> {
-        let (_, number) = self.points.get(at)?;
-        self.servers.get(*number as usize)
+    fn peers(&self, at: usize) -> &[PeerId] {
+        let number = self.points.get(at).map(|(_, number)| *number as usize);
+        let peers = number.and_then(|number| self.servers.get(number));
+        peers.map_or(&[], Vec::as_slice)
     }
 }
 
@@ -174,8 +177,7 @@ impl Balancer for Consistent {
             }
         };
         while attempt.misses <= MISSES_MAX {
-            let server = circle.server(at % len)?;
-            let found = group.next_in_turn(attempt, |peer| peer.config.server == *server);
+            let found = group.next_among(attempt, circle.peers(at % len));
             if found.is_some() {
                 attempt.hash = u32::try_from(at % len).ok();
                 return found;
@@ -214,7 +216,7 @@ fn base_of(server: &str) -> Crc32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::peer::{Outcome, PeerConfig, Peers, Report};
+    use engine::peer::{Health, Outcome, PeerConfig, Peers, Report};
     use engine::variable::{Lookup, VariableId};
     use std::net::{IpAddr, SocketAddr};
 
@@ -291,6 +293,13 @@ mod tests {
         let points = |peers: &Peers| peers.with(Circle::of).points;
         assert_eq!(points(&group).len(), 3 * 160);
         assert_eq!(points(&group), points(&alone));
+        // They take turns by their weights, those of them that can.
+        let circle = Consistent::new(key());
+        let first = group.list().swap_remove(0);
+        group.set_health(first.id, Health::Unhealthy, 0);
+        let asked = spread(&group, &circle);
+        let count = |name: &str| asked.iter().filter(|asked| *asked == name).count();
+        assert_eq!((count("192.0.2.2:80"), count("192.0.2.3:80")), (120, 80));
     }
 
     #[test]
