@@ -28,6 +28,9 @@ pub struct Module {
     pub settings: &'static [&'static dyn AnySlot],
     /// What it remembers about a request.
     pub state: &'static [&'static dyn AnyRequestSlot],
+    /// Directives that make a location's content this module's own: of several in one block the last
+    /// one decides, and no other content handler runs. An `if` block without one is its location's.
+    pub takes_over: &'static [&'static str],
     /// Handlers of phases.
     pub handlers: &'static [Handler],
     /// Filters of responses.
@@ -47,6 +50,7 @@ impl Module {
         configure_option: None,
         settings: &[],
         state: &[],
+        takes_over: &[],
         handlers: &[],
         filters: &[],
         variables: &[],

@@ -1,7 +1,6 @@
 //! `empty_gif`: answers every request to a location with a transparent GIF of one pixel.
 //!
-//! The location's content is this and nothing else, so the handler stands before all others of
-//! the content phase.
+//! The location's content is this and nothing else.
 
 use engine::directive::custom;
 use engine::{Arity, Contexts, Directive, Setting, SettingsTable, Slot, inherit_fields};
@@ -31,13 +30,8 @@ static SETTINGS: Slot<Settings> = Slot::location(DIRECTIVES);
 pub(crate) static MODULE: Module = Module {
     name: "empty_gif",
     settings: &[&SETTINGS],
+    takes_over: &["empty_gif"],
     handlers: &[Handler::now(Phase::Content, is_enabled, answer)],
-    finish: Some(|finishing| {
-        finishing.each_if(&SETTINGS, |location, block| {
-            block.enabled.clone_from(&location.enabled);
-        });
-        Ok(())
-    }),
     ..Module::EMPTY
 };
 

@@ -38,6 +38,7 @@ pub(crate) static MODULE: Module = Module {
     name: "stub_status",
     configure_option: Some("--with-http_stub_status_module"),
     settings: &[&SETTINGS],
+    takes_over: &["stub_status"],
     handlers: &[Handler::now(Phase::Content, is_enabled, answer)],
     variables: &[
         Variable::new("connections_active", |r, out| {

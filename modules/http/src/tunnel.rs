@@ -80,6 +80,7 @@ static COMMON: Slot<gateway::Settings> = Slot::location(COMMON_ROWS);
 pub(crate) static MODULE: Module = Module {
     name: "tunnel",
     settings: &[&SETTINGS, &COMMON],
+    takes_over: &["tunnel_pass"],
     handlers: &[Handler::waiting(Phase::Content, is_enabled, |request| {
         Box::pin(run(request))
     })],

@@ -320,3 +320,64 @@ fn captures_of_locations_and_names() {
         ])
         .run();
 }
+
+/// Of directives that make a location's content their own, the last one does; an `if` block has its
+/// location's, unless it has one itself. Nested locations have neither.
+#[test]
+fn the_last_content_of_a_block_is_taken() {
+    let up = "http://127.0.0.1:{port_up}";
+    let builder = Server::new(&format!(
+        r#"
+        server {{
+            listen 127.0.0.1:{{port_up}};
+            return 200 "proxied $request_uri";
+        }}
+        server {{
+            listen 127.0.0.1:{{port}};
+            location = /proxy {{ empty_gif; stub_status; proxy_pass {up}; }}
+            location = /gif {{ proxy_pass {up}; stub_status; empty_gif; }}
+            location = /others {{ index b; dav_methods PUT; autoindex on; random_index on; empty_gif; }}
+            location = /return {{ return 200 text; proxy_pass {up}; }}
+            location = /if/own {{ if ($arg_x) {{ proxy_pass {up}; }} empty_gif; }}
+            location = /if/own/last {{ empty_gif; if ($arg_x) {{ proxy_pass {up}; }} }}
+            location = /if/gif {{ proxy_pass {up}; empty_gif; if ($arg_x) {{ add_header X-If a; }} }}
+            location = /if/proxy {{ empty_gif; proxy_pass {up}; if ($arg_x) {{ add_header X-If a; }} }}
+            location /outer/ {{
+                proxy_pass {up};
+                empty_gif;
+                location /outer/none/ {{ }}
+                location /outer/proxy/ {{ proxy_pass {up}; }}
+            }}
+            location /limited/gif {{ proxy_pass {up}; empty_gif; limit_except POST {{ allow all; }} }}
+            location /limited/proxy {{ empty_gif; proxy_pass {up}; limit_except POST {{ allow all; }} }}
+        }}
+        "#
+    ));
+    let paths = [
+        "/proxy",
+        "/gif",
+        "/others",
+        "/return",
+        "/if/own",
+        "/if/own?x=1",
+        "/if/own/last",
+        "/if/own/last?x=1",
+        "/if/gif",
+        "/if/gif?x=1",
+        "/if/proxy",
+        "/if/proxy?x=1",
+        "/outer/",
+        "/outer/none/a",
+        "/outer/proxy/a",
+        "/limited/gif",
+        "/limited/proxy",
+    ];
+    let post = |path: &str| {
+        let text = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+        Exchange::new(text)
+    };
+    Differential::new(builder.with_file("html/outer/none/a", "file"))
+        .with_exchanges(gets(&paths))
+        .with_exchanges(["/limited/gif", "/limited/proxy", "/others"].map(post))
+        .run();
+}

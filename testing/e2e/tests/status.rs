@@ -81,13 +81,21 @@ fn the_page_is_nginxs() {
          location /variables { return 200 \"$connections_active $connections_reading $connections_writing $connections_waiting\"; }",
     );
     let paths = ["/", "/?x", "/old", "/variables", "/any/thing"];
+    // The server closes: of a client that left it might hear only after the next one has come.
     Differential::new(server)
-        .with_exchanges(paths.map(|path| Exchange::get(path, "")))
+        .with_exchanges(paths.map(|path| Exchange::get(path, "Connection: close\r\n")))
         .with_exchanges([
-            Exchange::new("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"),
-            Exchange::get("/", "Range: bytes=0-1\r\nIf-None-Match: *\r\n"),
-            Exchange::new("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"),
-            Exchange::new("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"),
+            Exchange::new("HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+            Exchange::get(
+                "/",
+                "Range: bytes=0-1\r\nIf-None-Match: *\r\nConnection: close\r\n",
+            ),
+            Exchange::new(
+                "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx",
+            ),
+            Exchange::new(
+                "PUT / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+            ),
         ])
         .run();
 }
@@ -119,4 +127,16 @@ fn our_page_is_for_people_and_for_programs() {
     ] {
         assert!(text.contains(&part), "{part} in {text}");
     }
+}
+
+/// An `if` block of a location that tells its status tells it too.
+#[test]
+fn the_status_is_told_from_an_if_block() {
+    let inside = "location /nginx { stub_status; if ($arg_x) { set $y 1; } }
+        location /own { status_page; if ($arg_x) { set $y 1; } }";
+    let server = Server::of_one(inside).start();
+    let told = server.get("/nginx?x=1").text();
+    assert!(told.starts_with("Active connections: "), "{told}");
+    assert_eq!(server.get("/own?x=1").status, server.get("/own").status);
+    assert_eq!(server.get("/own?x=1").status, 200);
 }

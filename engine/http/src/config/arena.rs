@@ -21,6 +21,8 @@ pub struct RawLevel {
     pub server: Entries,
     /// Settings of location slots.
     pub location: Entries,
+    /// The module that has taken over its content.
+    pub owner: Option<&'static str>,
     /// Locations in it, in the order of the file.
     pub children: Vec<u32>,
     /// Number of the server it belongs to, as a level; its own for a server.
@@ -78,6 +80,7 @@ impl Arena {
                 Vec::new()
             },
             location: fresh(Level::Location),
+            owner: None,
             children: Vec::new(),
             server_level,
             position,

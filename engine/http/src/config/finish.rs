@@ -161,7 +161,9 @@ fn freeze_levels(
     let server_ids = std::mem::take(&mut arena.servers);
     let mut levels = Vec::new();
     let mut server_tables = HashMap::new();
-    for ((level, nested), id) in arena.levels.into_iter().zip(trees).zip(0..) {
+    let owners = owners(&arena);
+    let levels_with_all = arena.levels.into_iter().zip(trees).zip(owners);
+    for (((level, nested), owner), id) in levels_with_all.zip(0..) {
         let settings = freeze(level.location);
         if level.context == Contexts::SERVER {
             server_tables.insert(id, freeze(level.server));
@@ -171,7 +173,7 @@ fn freeze_levels(
             text: level.name.text(),
             is_unnamed: matches!(level.name, LocationName::Unnamed),
             name: level.name,
-            pipeline: Pipeline::compile(registry, &settings),
+            pipeline: Pipeline::compile(registry, &settings, owner),
             settings,
             nested,
         }));
@@ -195,6 +197,20 @@ fn freeze_levels(
         })
         .collect();
     (levels, servers)
+}
+
+/// Which module answers in each level, if one has taken over: an `if` block is its location's,
+/// unless it has a directive of its own (nginx: `r->content_handler`).
+fn owners(arena: &Arena) -> Vec<Option<&'static str>> {
+    let mut owners: Vec<Option<&'static str>> = Vec::with_capacity(arena.levels.len());
+    for level in &arena.levels {
+        let parent = level
+            .parent
+            .filter(|_| level.context.contains(Contexts::LOCATION_IF));
+        let outer = parent.and_then(|parent| owners.get(parent as usize).copied().flatten());
+        owners.push(level.owner.or(outer));
+    }
+    owners
 }
 
 fn tree_of(arena: &Arena, id: usize, loading: &mut Loading) -> LocationTree {

@@ -76,7 +76,10 @@ fn read_directive(
     };
     let slot = registry.slots(found.level)[found.slot];
     let outcome = slot.apply(found.row, settings.as_mut(), &mut line);
-    arena(loading).entries(found.level, id)[found.slot] = Some(settings);
+    let arena = arena(loading);
+    arena.entries(found.level, id)[found.slot] = Some(settings);
+    let level = &mut arena.levels[id as usize];
+    level.owner = found.takes_over.or(level.owner);
     outcome.map_err(|refused| refused.into_error(&directive.name.text, directive.end))
 }
 

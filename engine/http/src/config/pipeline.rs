@@ -13,13 +13,21 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Chooses from all modules what a location with `settings` needs.
-    pub fn compile(registry: &Registry, settings: &SettingsTable) -> Self {
+    /// Chooses from all modules what a location with `settings` needs. Where its content has an
+    /// `owner`, no other module answers.
+    pub fn compile(
+        registry: &Registry,
+        settings: &SettingsTable,
+        owner: Option<&'static str>,
+    ) -> Self {
         let handlers = |phase: Phase| {
+            let owner = owner.filter(|_| phase == Phase::Content);
             let modules = registry.modules.iter();
+            let modules = modules.filter(|module| owner.is_none_or(|owner| owner == module.name));
             let all = modules.flat_map(|module| module.handlers.iter());
-            let wanted = |h: &&Handler| h.phase == phase && (h.is_enabled)(settings);
-            all.filter(wanted).map(|handler| handler.run).collect()
+            let is_wanted = |h: &Handler| owner.is_some() || (h.is_enabled)(settings);
+            let wanted = all.filter(|h| h.phase == phase && is_wanted(h));
+            wanted.map(|handler| handler.run).collect()
         };
         let phases = [
             Phase::PostRead,

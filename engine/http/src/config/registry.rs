@@ -16,6 +16,8 @@ pub struct Found {
     pub row: usize,
     /// The row.
     pub info: Row,
+    /// The module that answers where the directive stands, if one takes over with it.
+    pub takes_over: Option<&'static str>,
 }
 
 /// The modules that are compiled in, and what they declare.
@@ -50,7 +52,7 @@ impl Registry {
         };
         for module in registry.modules.clone() {
             for &slot in module.settings {
-                registry.add(slot);
+                registry.add(slot, module);
             }
             for state in module.state {
                 state.place(registry.kept_state.len());
@@ -60,7 +62,7 @@ impl Registry {
         registry
     }
 
-    fn add(&mut self, slot: &'static dyn AnySlot) {
+    fn add(&mut self, slot: &'static dyn AnySlot, module: &Module) {
         let level = slot.level();
         let slots = match level {
             Level::Main => &mut self.main,
@@ -84,6 +86,10 @@ impl Registry {
                 slot: index,
                 row,
                 info,
+                takes_over: module
+                    .takes_over
+                    .contains(&info.name)
+                    .then_some(module.name),
             });
         }
     }

@@ -196,6 +196,7 @@ pub(crate) static MODULE: Module = Module {
     name: "proxy",
     settings: &[&SETTINGS, &COMMON],
     state: &[&variables::TARGET],
+    takes_over: &["proxy_pass"],
     handlers: &[Handler::waiting(Phase::Content, is_enabled, |request| {
         Box::pin(run(request))
     })],

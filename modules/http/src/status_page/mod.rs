@@ -47,6 +47,7 @@ static SETTINGS: Slot<Settings> = Slot::location(DIRECTIVES);
 pub(crate) static MODULE: Module = Module {
     name: "status_page",
     settings: &[&SETTINGS],
+    takes_over: &["status_page"],
     handlers: &[Handler::now(Phase::Content, is_enabled, answer)],
     start_worker: Some(remember_start),
     ..Module::EMPTY
