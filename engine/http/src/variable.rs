@@ -17,6 +17,8 @@ pub struct Variable {
     is_changeable: bool,
     /// How `set $name value` changes the request; without it the value is kept instead.
     set: Option<fn(&mut Request, &[u8])>,
+    /// Whether the first value holds.
+    caching: Caching,
 }
 
 #[derive(Clone, Copy)]
@@ -33,6 +35,7 @@ impl Variable {
             get: Getter::Plain(get),
             is_changeable: false,
             set: None,
+            caching: Caching::Never,
         }
     }
 
@@ -46,6 +49,7 @@ impl Variable {
             get: Getter::Family(get),
             is_changeable: false,
             set: None,
+            caching: Caching::Never,
         }
     }
 
@@ -60,6 +64,7 @@ impl Variable {
             get: Getter::Plain(get),
             is_changeable: true,
             set: Some(set),
+            caching: Caching::Never,
         }
     }
 
@@ -69,6 +74,13 @@ impl Variable {
             is_changeable: true,
             ..Self::new(name, get)
         }
+    }
+
+    /// The same, computed once a request: what it says where it is used first holds.
+    #[must_use]
+    pub const fn once(mut self) -> Self {
+        self.caching = Caching::Once;
+        self
     }
 
     /// Whether the name stands for a family.
@@ -296,7 +308,10 @@ pub fn bind(loading: &mut Loading) -> Result<Vec<Entry>, Vec<Refused>> {
         }
         let source = match (definitions.computed.remove(&id), found.map(|v| v.get)) {
             (Some((compute, caching)), _) => ValueSource::Computed(compute, caching),
-            (None, Some(Getter::Plain(get))) => ValueSource::Plain(get),
+            (None, Some(Getter::Plain(get))) => match found.map_or(Caching::Never, |v| v.caching) {
+                Caching::Never => ValueSource::Plain(get),
+                Caching::Once => ValueSource::Computed(Rc::new(get), Caching::Once),
+            },
             (None, Some(Getter::Family(get))) => {
                 let prefix = found.map_or(0, |v| v.name.len());
                 ValueSource::Family(get, name[prefix..].into())

@@ -94,7 +94,7 @@ static HASH_SIZES: Slot<HashSizes> = Slot::location(HASH_DIRECTIVES);
 pub(crate) static MODULE: Module = Module {
     name: "referer",
     settings: &[&SETTINGS, &HASH_SIZES],
-    variables: &[Variable::replaceable("invalid_referer", invalid_referer)],
+    variables: &[Variable::replaceable("invalid_referer", invalid_referer).once()],
     finish: Some(finish),
     ..Module::EMPTY
 };

@@ -62,3 +62,19 @@ fn referers_are_judged_as_nginx_judges_them() {
         .with_exchanges(without)
         .run();
 }
+
+/// It is found once a request, so that what the server asked holds in its locations.
+#[test]
+fn the_first_answer_holds_for_the_request() {
+    let server = Server::of_one(
+        r#"
+        set $first "$invalid_referer";
+        location /strict/ { valid_referers friend.com; return 200 "[$first][$invalid_referer]"; }
+        location / { return 200 "[$first][$invalid_referer]"; }
+        "#,
+    );
+    let other = "Referer: http://other.site/\r\n";
+    Differential::new(server)
+        .with_exchanges([Exchange::get("/strict/", other), Exchange::get("/", other)])
+        .run();
+}
