@@ -56,7 +56,11 @@ pub(crate) static MODULE: Module = Module {
     name: "addition",
     configure_option: Some("--with-http_addition_module"),
     settings: &[&SETTINGS],
-    filters: &[Filter::new(Stage::Include, is_enabled, start)],
+    filters: &[
+        // Before the filters of text, to which a framed response is none that is empty.
+        Filter::new(Stage::Decode, is_enabled, announce),
+        Filter::new(Stage::Include, is_enabled, start),
+    ],
     ..Module::EMPTY
 };
 
@@ -65,16 +69,25 @@ fn is_enabled(settings: &SettingsTable) -> bool {
     !settings.before.is_empty() || !settings.after.is_empty()
 }
 
+/// Whether a response is one to be framed.
+fn is_framed(settings: &Settings, request: &Request, head: &ResponseHead) -> bool {
+    head.status == 200 && !request.is_subrequest && settings.types.admit(head)
+}
+
+/// Makes the head one of a response that is framed.
+fn announce(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<Body, Error> {
+    if is_framed(SETTINGS.of(&request.location.settings), request, head) {
+        head.clear_content_length();
+        head.weaken_etag();
+    }
+    Ok(body)
+}
+
 /// Frames a response.
 fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<Body, Error> {
     let location = Rc::clone(&request.location);
     let settings = SETTINGS.of(&location.settings);
-    if head.status != 200 || request.is_subrequest || !settings.types.admit(head) {
-        return Ok(body);
-    }
-    head.clear_content_length();
-    head.weaken_etag();
-    if request.is_head() {
+    if request.is_head() || !is_framed(settings, request, head) {
         return Ok(body);
     }
     let part = |uri: &Vec<u8>| match uri.as_slice() {

@@ -14,6 +14,8 @@ const SERVER: &str = "
         location /both/off { add_before_body ''; }
         location /plain { add_after_body /part/tail; default_type text/plain; }
         location /any { add_after_body /part/tail; default_type text/plain; addition_types *; }
+        location /edited { add_after_body /part/tail; sub_filter a b; }
+        location /paged { add_before_body /part/head; ssi on; }
         location /failing { add_before_body /part/missing; add_after_body /part/empty; }
         location /named { add_after_body /part/named; }
         location /nested { add_after_body /both/file; }
@@ -40,6 +42,8 @@ fn server() -> Builder {
         builder = builder.with_file(&format!("html/{place}/file"), "\u{430}b");
     }
     builder
+        .with_file("html/edited/file", "")
+        .with_file("html/paged/file", "")
         .with_file("html/part/head", "<head>")
         .with_file("html/part/tail", "<tail>")
         .with_file("html/part/koi", b"\xc1\xc2")
@@ -55,6 +59,8 @@ fn responses_are_framed_as_in_nginx() {
         "both/off",
         "plain",
         "any",
+        "edited",
+        "paged",
         "failing",
         "named",
         "nested",
