@@ -79,9 +79,7 @@ impl Jws {
                 let key = hmac::Key::new(algorithm, secret);
                 hmac::verify(&key, signed, signature).is_ok()
             }),
-            Material::Rsa(rsa) => algorithm
-                .rsa()
-                .is_some_and(|algorithm| rsa.public.verify(algorithm, signed, signature).is_ok()),
+            Material::Rsa(rsa) => rsa.has_signed(algorithm, signed, signature),
             Material::Elliptic(_, key) => key.verify_sig(signed, signature).is_ok(),
         }
     }

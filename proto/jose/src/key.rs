@@ -8,6 +8,7 @@ use aws_lc_rs::rsa::{self, OaepPrivateDecryptingKey, PrivateDecryptingKey, Publi
 use aws_lc_rs::signature::ParsedPublicKey;
 use base::json::{self, Object, Value};
 use std::fmt;
+use std::sync::OnceLock;
 
 /// Why keys cannot be used. The operator's doing, or that of whoever publishes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,10 @@ pub(crate) enum Material {
 }
 
 pub(crate) struct Rsa {
-    pub(crate) public: PublicKeyComponents<Vec<u8>>,
+    public: PublicKeyComponents<Vec<u8>>,
+    /// The public key as it is used for the algorithm that was asked for first. Making it takes a
+    /// fifth of a check's time, and whoever signs does so by one algorithm.
+    first: OnceLock<(Signing, Option<ParsedPublicKey>)>,
     pub(crate) private: Option<OaepPrivateDecryptingKey>,
 }
 
@@ -254,7 +258,28 @@ impl Rsa {
         } else {
             None
         };
-        Ok(Self { public, private })
+        Ok(Self {
+            public,
+            first: OnceLock::new(),
+            private,
+        })
+    }
+
+    /// Whether the key has made `signature` by `algorithm`.
+    pub(crate) fn has_signed(&self, algorithm: Signing, signed: &[u8], signature: &[u8]) -> bool {
+        let Some(parameters) = algorithm.rsa() else {
+            return false;
+        };
+        let parse = || {
+            let key = self.public.to_parsed_public_key(parameters);
+            (algorithm, key.ok())
+        };
+        match self.first.get_or_init(parse) {
+            (first, key) if *first == algorithm => key
+                .as_ref()
+                .is_some_and(|key| key.verify_sig(signed, signature).is_ok()),
+            _ => self.public.verify(parameters, signed, signature).is_ok(),
+        }
     }
 }
 

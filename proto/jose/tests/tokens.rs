@@ -87,6 +87,24 @@ fn examples_are_good() {
     }
 }
 
+/// A key of RSA is for six algorithms, whichever is asked for first.
+#[test]
+fn keys_are_used_for_several_algorithms_in_turn() {
+    let mut examples = examples();
+    examples.retain(|one| one.token.split('.').count() == 3 && one.key.contains_key("n"));
+    for example in &examples {
+        let keys = keys_of(&example.key);
+        let others = examples.iter().filter(|other| other.key == example.key);
+        for one in std::iter::once(example).chain(others).cycle().take(20) {
+            assert!(open(&one.token, &keys).is_ok(), "{}", one.name);
+            let changed = one.token.replacen('.', ".a", 1);
+            assert!(open(&changed, &keys).is_err(), "{}", one.name);
+        }
+    }
+    let same = |key: &Object| examples.iter().filter(|one| one.key == *key).count();
+    assert!(examples.iter().any(|one| same(&one.key) > 1));
+}
+
 /// Whatever is changed, and wherever: a token is the whole of it.
 #[test]
 fn no_byte_may_be_changed() {
