@@ -113,10 +113,13 @@ async fn answer(
                         }
                     }
                 };
-                let delay = walk.delay(&flow);
-                if delay > 0 {
-                    request.connection.http.worker.sleep(delay).await;
-                }
+                let flow = match walk.delay(&flow) {
+                    0 => flow,
+                    delay => match request.hold_back(delay).await {
+                        Ok(()) => flow,
+                        Err(left) => Ok(left),
+                    },
+                };
                 flow.or_else(|error| failure(request, &error))?
             }
         };

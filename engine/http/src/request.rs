@@ -3,6 +3,7 @@
 pub(crate) mod packed;
 mod slot;
 mod values;
+mod waiting;
 
 pub use slot::{AnyRequestSlot, RequestSlot};
 

@@ -84,28 +84,12 @@ async fn run(request: &mut Request) -> Result<Flow, Error> {
         Verdict::Rejected { .. } | Verdict::NoRoom(_) => Outcome::Rejected,
     });
     match verdict {
-        Verdict::Delayed { millis, .. } if !is_dry => wait(request, millis).await,
+        Verdict::Delayed { millis, .. } if !is_dry => {
+            let held = request.hold_back(millis).await;
+            Ok(held.map_or_else(|left| left, |()| Flow::Decline))
+        }
         Verdict::Rejected { .. } | Verdict::NoRoom(_) if !is_dry => Ok(settings.rejection()),
         _ => Ok(Flow::Decline),
-    }
-}
-
-/// Waits for the request's turn, unless the client goes away.
-async fn wait(request: &Request, millis: u64) -> Result<Flow, Error> {
-    let connection = &request.connection;
-    if !request.is_waited_for() {
-        connection.http.worker.sleep(millis).await;
-        return Ok(Flow::Decline);
-    }
-    connection.stream.set_deadline(None);
-    let left = connection.stream.closed_by_peer();
-    match connection.http.worker.timeout(millis, left).await {
-        Err(_) => Ok(Flow::Decline),
-        Ok(Ok(())) => {
-            request.log(Level::Info, "client prematurely closed connection");
-            Ok(Flow::Status(499))
-        }
-        Ok(Err(error)) => Err(error.into()),
     }
 }
 

@@ -151,3 +151,32 @@ fn a_slow_hash_holds_up_nobody_else() {
     });
     assert!(is_overtaken);
 }
+
+/// Clients that leave while they are held back cost nothing more; the delay is longer than a
+/// server may take to quit.
+#[test]
+fn who_is_refused_late_may_leave_early() {
+    let server = Server::new(
+        "log_format status '$status $uri';
+         limit_req_zone one zone=slow:1m rate=1r/m;
+         server {
+             listen 127.0.0.1:{port};
+             access_log logs/status status;
+             location /auth { auth_basic x; auth_basic_user_file users; auth_delay 1h; }
+             location /rate { limit_req zone=slow burst=9; }
+         }",
+    )
+    .with_main("error_log logs/error.log info;")
+    .with_file("users", "")
+    .start();
+    assert_eq!(server.get("/rate/1").status, 404);
+    for uri in ["/rate/2", "/auth"] {
+        let mut client = server.connect();
+        let request = format!("GET {uri} HTTP/1.1\r\nHost: h\r\n\r\n");
+        client.send(request).expect("the server reads");
+    }
+    let mut lines = server.log_lines("status", 3);
+    lines.sort();
+    assert_eq!(lines, ["404 /rate/1", "499 /auth", "499 /rate/2"]);
+    server.wait_for_error_log("client prematurely closed connection");
+}

@@ -336,7 +336,7 @@ impl<C: Codec> Exchange<'_, C> {
         let Some(client) = &self.client else {
             return false;
         };
-        poll_left(client, cx)
+        client.poll_left(cx)
     }
 }
 
@@ -346,27 +346,16 @@ pub(super) fn watches(request: &Request, settings: &Settings) -> bool {
     request.is_waited_for() && !*settings.ignore_client_abort
 }
 
-/// What comes of `waiting`; `None` when the client leaves first, and `request` ends with it.
+/// What comes of `waiting`; `None` when the client leaves first, and is not ignored.
 pub(super) async fn unless_left<T>(
     request: &Request,
     settings: &Settings,
     waiting: impl Future<Output = T>,
 ) -> Option<T> {
-    let watches = watches(request, settings);
-    let mut waiting = pin!(waiting);
-    poll_fn(|cx| match waiting.as_mut().poll(cx) {
-        Poll::Ready(come) => Poll::Ready(Some(come)),
-        Poll::Pending if watches && poll_left(&request.connection, cx) => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
-    })
-    .await
-}
-
-/// Whether the client of `connection` is gone; if not, the task is woken when it goes.
-pub(super) fn poll_left(connection: &Connection, cx: &mut Context<'_>) -> bool {
-    // A deadline of an earlier wait would end this one.
-    connection.stream.set_deadline(None);
-    connection.stream.poll_peer_closed(cx).is_ready()
+    if *settings.ignore_client_abort {
+        return Some(waiting.await);
+    }
+    request.unless_left(waiting).await
 }
 
 enum Step {

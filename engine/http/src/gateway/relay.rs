@@ -4,7 +4,7 @@ use super::bound;
 use super::claim::Claim;
 use super::codec::Codec;
 use super::conversation::Call;
-use super::exchange::{poll_left, set_timeout};
+use super::exchange::set_timeout;
 use super::failure::{Doing, Failure};
 use super::head::PassedTrailers;
 use super::pool::{KeepAlive, PeerStream, Pool};
@@ -331,7 +331,7 @@ impl<S> Watched<S> {
 impl<S: Source> Source for Watched<S> {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>, Error>> {
         let polled = self.inner.poll_chunk(cx);
-        if polled.is_pending() && self.watches && poll_left(&self.connection, cx) {
+        if polled.is_pending() && self.watches && self.connection.poll_left(cx) {
             return Poll::Ready(Err(Error::Aborted(Abort::ClientLeft)));
         }
         polled
