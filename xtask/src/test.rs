@@ -18,6 +18,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("dnsmasq", "dnsmasq-base"),
     ("unbound", "unbound"),
+    ("ss", "iproute2"),
     ("apache2", "apache2-bin"),
     ("node", "nodejs"),
     ("python3", "python3"),

@@ -15,6 +15,7 @@ use http1::ResponseName;
 use runtime::ConnectOptions;
 use std::path::PathBuf;
 use std::rc::Rc;
+use sys::socket::KeepAlive;
 
 /// What may be held against an attempt, as bits of `next_upstream`.
 pub mod next {
@@ -240,7 +241,10 @@ impl Settings {
             bind: local.map(|local| local.address),
             timeout: Some(*self.connect_timeout),
             nodelay: true,
-            keepalive: self.socket_keepalive.then(Default::default),
+            keepalive: self.socket_keepalive.then(|| KeepAlive {
+                on: true,
+                ..KeepAlive::default()
+            }),
             receive_buffer: size(*self.socket_rcvbuf),
             send_buffer: size(*self.socket_sndbuf),
             ..ConnectOptions::default()
