@@ -7,6 +7,7 @@
 use super::pool::{KeepAlive, PeerStream, Pool};
 use super::upstream::Upstream;
 use crate::request::Request;
+use base::bytes::starts_with_ignore_case;
 use engine::peer::PeerId;
 use http1::Known;
 use std::cell::RefCell;
@@ -41,14 +42,9 @@ fn own(request: &Request, upstream: &Upstream) -> Option<Rc<Pool>> {
 
 /// Whether the request authenticates the connection that it is sent over.
 fn authenticates(request: &Request) -> bool {
-    let scheme = |value: &[u8]| {
-        let is = |name: &[u8]| {
-            let start = value.get(..name.len());
-            start.is_some_and(|start| start.eq_ignore_ascii_case(name))
-        };
-        is(b"NTLM") || is(b"Negotiate")
-    };
-    request.header(Known::Authorization).is_some_and(scheme)
+    request.header(Known::Authorization).is_some_and(|value| {
+        starts_with_ignore_case(value, b"NTLM") || starts_with_ignore_case(value, b"Negotiate")
+    })
 }
 
 /// The peer that the client's connection has a connection to.

@@ -1,6 +1,7 @@
 //! The server that a request goes to, and the URI that it is asked for.
 
 use super::variables::TARGET;
+use base::bytes::starts_with_ignore_case;
 use base::escape;
 use engine::Template;
 use http::gateway::{self, Groups, Upstream};
@@ -20,14 +21,10 @@ pub(super) struct Url<'t> {
 impl<'t> Url<'t> {
     /// Splits `http://authority/uri`.
     pub(super) fn parse(text: &'t [u8]) -> Result<Self, String> {
-        let starts = |scheme: &str| {
-            text.get(..scheme.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
-        };
-        if starts("https://") {
+        if starts_with_ignore_case(text, b"https://") {
             return Err("https protocol requires SSL support".to_owned());
         }
-        if !starts("http://") {
+        if !starts_with_ignore_case(text, b"http://") {
             return Err("invalid URL prefix".to_owned());
         }
         let rest = &text[b"http://".len()..];
