@@ -35,6 +35,8 @@ enum Setter<S: 'static> {
     Seconds(Field<S, u64>),
     Text(Field<S, Vec<u8>>),
     Template(Field<S, Template>),
+    SizeTemplate(Field<S, Template>),
+    Unsupported(Field<S, u64>),
     Keyword(Field<S, usize>, &'static [&'static str]),
     Bits(Field<S, u32>, Words),
     Custom(fn(&mut S, &mut Line<'_>) -> Result<(), Refused>),
@@ -160,6 +162,24 @@ pub const fn template<S>(
     row(name, contexts, Arity::ONE, Setter::Template(field))
 }
 
+/// `name size;` in bytes, with `k` or `m`, which may contain variables.
+pub const fn size_template<S>(
+    name: &'static str,
+    contexts: Contexts,
+    field: Field<S, Template>,
+) -> Directive<S> {
+    row(name, contexts, Arity::ONE, Setter::SizeTemplate(field))
+}
+
+/// `name size;` of what this platform has no use for, which is said.
+pub const fn unsupported_size<S>(
+    name: &'static str,
+    contexts: Contexts,
+    field: Field<S, u64>,
+) -> Directive<S> {
+    row(name, contexts, Arity::ONE, Setter::Unsupported(field))
+}
+
 /// `name a | b | c;`, kept as the index in `words`.
 pub const fn keyword<S>(
     name: &'static str,
@@ -235,6 +255,19 @@ impl<S> Directive<S> {
             Setter::Template(field) => {
                 let value = line.template(0)?;
                 set_once(field(settings), value)
+            }
+            Setter::SizeTemplate(field) => {
+                let value = line.template(0)?;
+                let constant = value.as_constant();
+                if constant.is_some_and(|text| units::parse_size(text).is_err()) {
+                    return Err(Refused::new("invalid value"));
+                }
+                set_once(field(settings), value)
+            }
+            Setter::Unsupported(field) => {
+                parsed(field(settings), units::parse_size(line.arg(0)))?;
+                line.warn(format!("\"{}\" is not supported, ignored", self.name));
+                Ok(())
             }
             Setter::Keyword(field, words) => {
                 let word = line.arg(0);

@@ -2,7 +2,7 @@
 //!
 //! Source: nginx documentation, ngx_http_browser_module.
 
-use engine::directive::{custom, lossy, text};
+use engine::directive::{custom, lossy};
 use engine::setting::Inherit;
 use engine::{Arity, Contexts, Directive, Line, Refused, Setting, Slot};
 use http::{Module, Request, Variable};
@@ -116,12 +116,25 @@ const DIRECTIVES: &[Directive<Settings>] = &[
         read_modern,
     ),
     custom("ancient_browser", Contexts::ALL, Arity::SOME, read_ancient),
-    text("modern_browser_value", Contexts::ALL, |s| {
-        &mut s.modern_value
-    }),
-    text("ancient_browser_value", Contexts::ALL, |s| {
-        &mut s.ancient_value
-    }),
+    // Of several the last one counts.
+    custom(
+        "modern_browser_value",
+        Contexts::ALL,
+        Arity::ONE,
+        |s, line| {
+            s.modern_value.set(line.arg(0).to_vec());
+            Ok(())
+        },
+    ),
+    custom(
+        "ancient_browser_value",
+        Contexts::ALL,
+        Arity::ONE,
+        |s, line| {
+            s.ancient_value.set(line.arg(0).to_vec());
+            Ok(())
+        },
+    ),
 ];
 
 static SETTINGS: Slot<Settings> = Slot::location(DIRECTIVES);

@@ -241,7 +241,7 @@ pub(super) const EVENTS_DIRECTIVES: &[Directive<Events>] = &[
         Arity::ONE,
         read_debug_connection,
     ),
-    number("worker_aio_requests", EVENTS, 1, 1 << 20, |s| {
+    number("worker_aio_requests", EVENTS, 0, u64::MAX, |s| {
         &mut s.aio_requests
     }),
 ];

@@ -147,6 +147,11 @@ const LOCATIONS: &[(&str, &str)] = &[
          proxy_cookie_flags ~ secure;",
     ),
     (
+        "cookies-computed",
+        "set $flag httponly; proxy_cookie_flags one $flag samesite=$args SECURE;
+         proxy_cookie_flags ~ samesite=$flag NoSameSite;",
+    ),
+    (
         "cookies-off",
         "proxy_cookie_domain off; proxy_cookie_flags two nosamesite;",
     ),

@@ -99,7 +99,7 @@ const DIRECTIVES: &[Directive<Client>] = &[
     number(
         "max_headers",
         Contexts::HTTP_SERVER,
-        1,
+        0,
         u32::MAX as u64,
         |s| &mut s.max_headers,
     ),

@@ -207,10 +207,10 @@ const DIRECTIVES: &[Directive<Files>] = &[
         Arity::between(1, 2),
         read::disable_symlinks,
     ),
-    number("types_hash_max_size", Contexts::ALL, 1, MAX, |s| {
+    number("types_hash_max_size", Contexts::ALL, 0, MAX, |s| {
         &mut s.types_hash_max
     }),
-    number("types_hash_bucket_size", Contexts::ALL, 1, MAX, |s| {
+    number("types_hash_bucket_size", Contexts::ALL, 0, MAX, |s| {
         &mut s.types_hash_bucket
     }),
 ];

@@ -1,7 +1,9 @@
 //! How connections are kept and responses are sent: keep-alive, timeouts, rates, closing.
 
 use crate::module::Module;
-use engine::directive::{bits, custom, flag, keyword, millis, number, offset, size};
+use engine::directive::{
+    bits, custom, flag, keyword, millis, number, size, size_template, unsupported_size,
+};
 use engine::{Arity, Contexts, Directive, Line, Refused, Setting, Slot, Template, inherit_fields};
 
 /// Settings of a location for connections and sending.
@@ -152,19 +154,10 @@ const DIRECTIVES: &[Directive<Transfer>] = &[
     flag("reset_timedout_connection", Contexts::ALL, |s| {
         &mut s.reset_timedout
     }),
-    custom("limit_rate", Contexts::ALL_AND_IF, Arity::ONE, |s, line| {
-        let rate = read_rate(line)?;
-        engine::directive::set_once(&mut s.limit_rate, rate)
+    size_template("limit_rate", Contexts::ALL_AND_IF, |s| &mut s.limit_rate),
+    size_template("limit_rate_after", Contexts::ALL_AND_IF, |s| {
+        &mut s.limit_rate_after
     }),
-    custom(
-        "limit_rate_after",
-        Contexts::ALL_AND_IF,
-        Arity::ONE,
-        |s, line| {
-            let size = read_rate(line)?;
-            engine::directive::set_once(&mut s.limit_rate_after, size)
-        },
-    ),
     flag("tcp_nopush", Contexts::ALL, |s| &mut s.tcp_nopush),
     flag("tcp_nodelay", Contexts::ALL, |s| &mut s.tcp_nodelay),
     flag("chunked_transfer_encoding", Contexts::ALL, |s| {
@@ -183,7 +176,7 @@ const DIRECTIVES: &[Directive<Transfer>] = &[
         engine::directive::set_once(&mut s.output_buffers, (count, size))
     }),
     size("postpone_output", Contexts::ALL, |s| &mut s.postpone_output),
-    offset("send_lowat", Contexts::ALL, |s| &mut s.send_lowat),
+    unsupported_size("send_lowat", Contexts::ALL, |s| &mut s.send_lowat),
 ];
 
 /// Settings for connections and sending.
@@ -207,15 +200,4 @@ fn read_keepalive_timeout(settings: &mut Transfer, line: &mut Line<'_>) -> Resul
         settings.keepalive_header.set(0);
     }
     Ok(())
-}
-
-/// A size that may contain variables; constants are checked here.
-fn read_rate(line: &mut Line<'_>) -> Result<Template, Refused> {
-    let template = line.template(0)?;
-    if let Some(text) = template.as_constant()
-        && base::units::parse_size(text).is_err()
-    {
-        return Err(Refused::new("invalid value"));
-    }
-    Ok(template)
 }

@@ -92,10 +92,41 @@ impl Replacement {
 #[derive(Clone)]
 pub(super) struct CookieFlags {
     cookie: Name,
-    /// Attributes that a cookie gets: with their values.
-    set: Vec<(&'static str, Option<&'static str>)>,
-    /// Attributes that it loses.
-    unset: Vec<&'static str>,
+    flags: Vec<Flag>,
+}
+
+/// What a cookie gets or loses.
+#[derive(Clone)]
+enum Flag {
+    Fixed(Change),
+    /// The word of a change, or of none.
+    Computed(Template),
+}
+
+/// A change of one attribute.
+#[derive(Clone, Copy)]
+enum Change {
+    /// It is there, with its value.
+    Set(&'static str, Option<&'static str>),
+    /// It is not.
+    Unset(&'static str),
+}
+
+impl Change {
+    /// The change that `word` names, in any case of letters.
+    fn of(word: &[u8]) -> Option<Self> {
+        Some(match word.to_ascii_lowercase().as_slice() {
+            b"secure" => Self::Set("Secure", None),
+            b"httponly" => Self::Set("HttpOnly", None),
+            b"samesite=strict" => Self::Set("SameSite", Some("Strict")),
+            b"samesite=lax" => Self::Set("SameSite", Some("Lax")),
+            b"samesite=none" => Self::Set("SameSite", Some("None")),
+            b"nosecure" => Self::Unset("Secure"),
+            b"nohttponly" => Self::Unset("HttpOnly"),
+            b"nosamesite" => Self::Unset("SameSite"),
+            _ => return None,
+        })
+    }
 }
 
 #[derive(Clone)]
@@ -124,25 +155,19 @@ pub(super) fn read_flags(
         Some(text) => Name::Pattern(line.pattern(text, true)?),
         None => Name::Text(line.template(0)?),
     };
-    let mut flags = CookieFlags {
-        cookie,
-        set: Vec::new(),
-        unset: Vec::new(),
-    };
+    let mut flags = Vec::new();
     for index in 1..line.args().len() {
-        match line.arg(index) {
-            b"secure" => flags.set.push(("Secure", None)),
-            b"httponly" => flags.set.push(("HttpOnly", None)),
-            b"samesite=strict" => flags.set.push(("SameSite", Some("Strict"))),
-            b"samesite=lax" => flags.set.push(("SameSite", Some("Lax"))),
-            b"samesite=none" => flags.set.push(("SameSite", Some("None"))),
-            b"nosecure" => flags.unset.push("Secure"),
-            b"nohttponly" => flags.unset.push("HttpOnly"),
-            b"nosamesite" => flags.unset.push("SameSite"),
-            _ => return Err(line.invalid_parameter(index)),
+        let template = line.template(index)?;
+        match template.as_constant().map(Change::of) {
+            None => flags.push(Flag::Computed(template)),
+            Some(Some(change)) => flags.push(Flag::Fixed(change)),
+            Some(None) => {
+                let shown = String::from_utf8_lossy(line.arg(index)).into_owned();
+                line.warn(format!("unknown flag \"{shown}\", ignored"));
+            }
         }
     }
-    field.edit().push(flags);
+    field.edit().push(CookieFlags { cookie, flags });
     Ok(())
 }
 
@@ -247,11 +272,15 @@ pub(super) fn rewrite(settings: &Settings, request: &Request, value: &[u8]) -> O
             Name::Pattern(pattern) => request.matches(pattern, &name),
         });
     if let Some(flags) = flags {
-        for (name, value) in &flags.set {
-            cookie.set(name, *value);
-        }
-        for name in &flags.unset {
-            cookie.unset(name);
+        let changes = flags.flags.iter().filter_map(|flag| match flag {
+            Flag::Fixed(change) => Some(*change),
+            Flag::Computed(word) => Change::of(&word.eval(request)),
+        });
+        for change in changes {
+            match change {
+                Change::Set(name, value) => cookie.set(name, value),
+                Change::Unset(name) => cookie.unset(name),
+            }
         }
     }
     cookie.is_changed.then(|| cookie.text())
@@ -283,8 +312,8 @@ mod tests {
         check("proxy_cookie_path /a /b; proxy_cookie_path ~*^/c /d;", "");
         check("proxy_cookie_path maybe;", "invalid parameter \"maybe\"");
         check(
-            "proxy_cookie_flags a secures;",
-            "invalid parameter \"secures\"",
+            "proxy_cookie_flags a secures Secure $host;",
+            "unknown flag \"secures\", ignored",
         );
     }
 }

@@ -16,7 +16,7 @@ mod variables;
 
 use codec::Http1;
 use cookies::{CookieFlags, Replacement};
-use engine::directive::{custom, flag, joined, keyword, number, set_once, size, template, unset};
+use engine::directive::{custom, flag, joined, keyword, number, set_once, template, unset};
 use engine::setting::Inherit;
 use engine::{
     Arity, Contexts, Directive, Line, Loading, Refused, Setting, SettingsTable, Slot, Template,
@@ -160,14 +160,18 @@ const DIRECTIVES: &[Directive<Settings>] = &[
     flag("proxy_pass_request_trailers", Contexts::ALL, |s| {
         &mut s.pass_request_trailers
     }),
-    size("proxy_headers_hash_max_size", Contexts::ALL, |s| {
-        &mut s.hash_max_size
-    }),
+    number(
+        "proxy_headers_hash_max_size",
+        Contexts::ALL,
+        0,
+        u64::MAX,
+        |s| &mut s.hash_max_size,
+    ),
     number(
         "proxy_headers_hash_bucket_size",
         Contexts::ALL,
-        1,
-        1 << 20,
+        0,
+        u64::MAX,
         |s| &mut s.hash_bucket_size,
     ),
 ];
@@ -359,6 +363,36 @@ mod tests {
     use crate::testing::check;
 
     #[test]
+    fn words_and_sizes_are_checked() {
+        check(
+            "proxy_limit_rate 1g;",
+            "\"proxy_limit_rate\" directive invalid value",
+        );
+        check("proxy_limit_rate $host;", "");
+        check(
+            "proxy_send_lowat 1k;",
+            "\"proxy_send_lowat\" is not supported, ignored",
+        );
+        check("proxy_next_upstream maybe;", "invalid value \"maybe\"");
+        check(
+            "proxy_next_upstream error; proxy_next_upstream HTTP_500 off;",
+            "",
+        );
+        check(
+            "proxy_next_upstream error; proxy_next_upstream timeout error;",
+            "duplicate value \"error\"",
+        );
+        check(
+            "proxy_ignore_headers Vary; proxy_ignore_headers expires;",
+            "",
+        );
+        check(
+            "proxy_ignore_headers Vary vary;",
+            "duplicate value \"vary\"",
+        );
+    }
+
+    #[test]
     fn misuse_is_refused_in_nginx_words() {
         let location = |inside: &str| format!("server {{ location /a {{ {inside} }} }}");
         check(&location("proxy_pass http://127.0.0.1:1/b;"), "");
@@ -379,23 +413,6 @@ mod tests {
             "server { location ~ a { proxy_pass http://127.0.0.1/b; } }",
             "\"proxy_pass\" cannot have URI part in location given by regular expression, or \
              inside named location, or inside \"if\" statement, or inside \"limit_except\" block",
-        );
-        check("proxy_next_upstream maybe;", "invalid value \"maybe\"");
-        check(
-            "proxy_next_upstream error; proxy_next_upstream HTTP_500 off;",
-            "",
-        );
-        check(
-            "proxy_next_upstream error; proxy_next_upstream timeout error;",
-            "duplicate value \"error\"",
-        );
-        check(
-            "proxy_ignore_headers Vary; proxy_ignore_headers expires;",
-            "",
-        );
-        check(
-            "proxy_ignore_headers Vary vary;",
-            "duplicate value \"vary\"",
         );
         check(
             "proxy_buffers 1 4k;",

@@ -188,7 +188,7 @@ fn read_mark(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused
         [byte] if byte.is_ascii_alphanumeric() || *byte == b'=' => Some(*byte),
         _ => {
             return Err(Refused::new(
-                "value must be \"off\" or a single letter, digit or \"=\"",
+                "\"userid_mark\" directive value must be \"off\" or a single letter, digit or \"=\"",
             ));
         }
     });
@@ -219,7 +219,7 @@ mod tests {
         check("userid_flags secure secure;", "duplicate value \"secure\"");
         check(
             "userid_mark aa;",
-            "value must be \"off\" or a single letter, digit or \"=\"",
+            "\"userid_mark\" directive value must be \"off\" or a single letter, digit or \"=\"",
         );
     }
 }

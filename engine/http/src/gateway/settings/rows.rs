@@ -10,7 +10,7 @@ use engine::{Line, Refused};
 #[macro_export]
 macro_rules! gateway_connection_directives {
     ($prefix:literal) => {{
-        use engine::directive::{custom, flag, millis, number, size};
+        use engine::directive::{custom, flag, millis, number, size, unsupported_size};
         use engine::{Arity, Contexts};
         use $crate::gateway::settings::rows as read;
         const ALL: Contexts = Contexts::ALL;
@@ -48,7 +48,7 @@ macro_rules! gateway_connection_directives {
             millis(concat!($prefix, "read_timeout"), ALL, |s| {
                 &mut s.read_timeout
             }),
-            size(concat!($prefix, "send_lowat"), ALL, |s| &mut s.send_lowat),
+            unsupported_size(concat!($prefix, "send_lowat"), ALL, |s| &mut s.send_lowat),
             millis(concat!($prefix, "send_timeout"), ALL, |s| {
                 &mut s.send_timeout
             }),
@@ -69,7 +69,7 @@ macro_rules! gateway_connection_directives {
 #[macro_export]
 macro_rules! gateway_message_directives {
     ($prefix:literal) => {{
-        use engine::directive::{bits, custom, flag, offset, size, template};
+        use engine::directive::{bits, custom, flag, offset, size, size_template, template};
         use engine::{Arity, Contexts};
         use $crate::gateway::settings::rows as read;
         use $crate::gateway::settings::{ignore, next};
@@ -147,7 +147,7 @@ macro_rules! gateway_message_directives {
             flag(concat!($prefix, "pass_request_body"), ALL, |s| {
                 &mut s.pass_request_body
             }),
-            template(concat!($prefix, "limit_rate"), ALL, |s| &mut s.limit_rate),
+            size_template(concat!($prefix, "limit_rate"), ALL, |s| &mut s.limit_rate),
             custom(concat!($prefix, "store"), ALL, Arity::ONE, read::read_store),
             custom(
                 concat!($prefix, "store_access"),
