@@ -1,6 +1,7 @@
 //! Lines of the access log for the same requests: the same as in nginx.
 
-use harness::{Binary, Builder, Server, skip};
+use harness::{Binary, Builder, Server, Signal, skip};
+use std::time::Duration;
 
 /// Variables whose value is the same whoever serves, by log: its name with the parameters of
 /// `log_format`, and its format. Sizes stand as `size=N`, and the status stands last where they do.
@@ -136,7 +137,7 @@ fn refused() -> Vec<String> {
 
 /// The logs called `names` of `binary` after `requests`, each line behind the name of its log.
 fn logged(binary: Binary, requests: Vec<String>, names: &[&str]) -> Vec<String> {
-    let server = builder().binary(binary).start();
+    let mut server = builder().binary(binary).start();
     for request in requests {
         let mut client = server.connect();
         // A server that refuses a line may close before all of it was sent.
@@ -144,6 +145,9 @@ fn logged(binary: Binary, requests: Vec<String>, names: &[&str]) -> Vec<String> 
         // The end of the connection, so that the next line of the log is of the next request.
         let _ = client.read_to_end();
     }
+    // A client may see the end before the line is written.
+    server.signal(Signal::Quit);
+    assert!(server.wait_exit(Duration::from_secs(20)).is_some());
     let place = server.prefix().path().display().to_string();
     let mut lines = Vec::new();
     for name in names {
