@@ -40,7 +40,9 @@ fn upload(path: &str, length: usize) -> String {
 /// The answer counts, and not that the rest of the body could not be sent.
 #[test]
 fn an_early_answer_is_passed_on() {
-    let refuses = [Step::Head, Step::send(REFUSAL), Step::Pause];
+    // Long enough for a busy worker to see the answer apart from what follows.
+    let pauses = vec![Step::Pause; 20];
+    let refuses = [vec![Step::Head, Step::send(REFUSAL)], pauses].concat();
     let ways: [&[Step]; 3] = [&[], &[Step::Reset], &[Step::Deaf]];
     for end in ways {
         let upstream = Scripted::new(&[&refuses, end].concat());
