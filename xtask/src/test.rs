@@ -15,7 +15,6 @@ use crate::{Outcome, pollers, tidy};
 /// packages.
 const PROGRAMS: &[(&str, &str)] = &[
     ("nginx", "nginx"),
-    ("curl", "curl"),
     ("dnsmasq", "dnsmasq-base"),
     ("unbound", "unbound"),
     ("ss", "iproute2"),

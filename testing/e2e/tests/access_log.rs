@@ -2,12 +2,6 @@
 
 use harness::{Binary, Differential, Exchange, Server, skip};
 
-/// Whether nginx runs in our place, to check the tests themselves.
-fn is_nginx() -> bool {
-    let path = Binary::Tidegate.path().unwrap_or_default();
-    path.ends_with("nginx")
-}
-
 /// The lines that `server` has written to `logs/NAME` by its end.
 fn lines_at_end(server: Server, name: &str) -> Vec<String> {
     let path = server.path(format!("logs/{name}"));
@@ -148,7 +142,7 @@ fn variables_name_files_only_of_roots_that_are() {
 
 #[test]
 fn json_is_there_without_being_defined() {
-    if is_nginx() {
+    if harness::nginx_is_tested() {
         return skip::skip("the format json is ours");
     }
     let server =

@@ -44,7 +44,7 @@ fn slow_heads_give_way_to_new_clients() {
         .with_events("worker_connections 512;")
         .allow_log("worker_connections are not enough")
         .start();
-    if is_nginx() {
+    if harness::nginx_is_tested() {
         return;
     }
     let mut slow = Vec::new();
@@ -69,7 +69,7 @@ fn dripping_heads_give_way_to_new_clients() {
         .with_events("worker_connections 128;")
         .allow_log("worker_connections are not enough")
         .start();
-    if is_nginx() {
+    if harness::nginx_is_tested() {
         return;
     }
     let mut slow: Vec<Client> = (0..400)
@@ -93,7 +93,7 @@ fn dripping_heads_give_way_to_new_clients() {
 /// are waited for, and those that are read away.
 #[test]
 fn slow_bodies_give_way_to_new_clients() {
-    if is_nginx() {
+    if harness::nginx_is_tested() {
         return;
     }
     for start in ["POST /tag", "PUT /a"] {
@@ -120,7 +120,7 @@ fn slow_bodies_give_way_to_new_clients() {
 /// that takes it, however slowly, keeps its place.
 #[test]
 fn slow_readers_give_way_to_new_clients() {
-    if is_nginx() {
+    if harness::nginx_is_tested() {
         return;
     }
     let large = "0123456789abcdef".repeat(1024 * 1024);
@@ -303,10 +303,4 @@ fn ranges_do_not_multiply_a_file() {
         ));
         assert_eq!(response.status, 416, "{ranges}");
     }
-}
-
-/// Whether the program under test is nginx, which keeps slow clients until their time is up.
-fn is_nginx() -> bool {
-    let path = harness::Binary::Tidegate.path().unwrap_or_default();
-    path.ends_with("nginx")
 }

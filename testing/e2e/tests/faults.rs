@@ -13,12 +13,6 @@ use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Whether the program under test is nginx, which leaves a part of a file behind.
-fn is_nginx() -> bool {
-    let path = harness::Binary::Tidegate.path().unwrap_or_default();
-    path.ends_with("nginx")
-}
-
 fn addr(server: &Server) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], server.port()))
 }
@@ -226,7 +220,7 @@ fn logs_go_on_when_there_is_room_again() {
 /// nginx cuts it off.
 #[test]
 fn answers_that_the_disk_cannot_hold_are_whole() {
-    if is_nginx() {
+    if harness::nginx_is_tested() {
         return;
     }
     let place = harness::Prefix::new();
@@ -317,7 +311,7 @@ fn bodies_that_the_disk_cannot_hold_fail_alone() {
         assert_eq!(server.get("/tag?a").text(), "a");
     }
     assert_eq!(server.prefix().read("put/old"), "old");
-    if is_nginx() {
+    if harness::nginx_is_tested() {
         return;
     }
     // The room is free again: nothing of what failed is left.

@@ -11,12 +11,6 @@ use std::time::Duration;
 
 const RELOADS: usize = 20;
 
-/// Whether the program under test is nginx, which resets idle connections at a reload.
-fn is_nginx() -> bool {
-    let path = harness::Binary::Tidegate.path().unwrap_or_default();
-    path.ends_with("nginx")
-}
-
 fn tags() -> Builder {
     Server::of_one("location = /tag { return 200 $args; }")
 }
@@ -55,7 +49,7 @@ fn keep_asking(
 /// fails through reloads, in full a hundred in half a minute, and old workers go.
 #[test]
 fn no_request_fails_through_reloads() {
-    if is_nginx() {
+    if harness::nginx_is_tested() {
         return;
     }
     let large = "0123456789abcdef".repeat(512 * 1024);
@@ -132,7 +126,7 @@ fn slow_download(addr: SocketAddr, is_done: &AtomicBool) -> io::Result<Vec<u8>> 
 /// A connection that was idle through the reload still has its next request answered.
 #[test]
 fn idle_connections_survive_a_reload_to_their_next_request() {
-    if is_nginx() {
+    if harness::nginx_is_tested() {
         return;
     }
     let server = tags().start();
@@ -184,7 +178,7 @@ fn warnings_are_told_once() {
     assert!(output.status.success(), "{output:?}");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let count = |text: &str| text.matches("event method is not built in").count();
-    if !is_nginx() {
+    if !harness::nginx_is_tested() {
         assert_eq!(count(&said), 1, "{said}");
         assert_eq!(count(&server.error_log()), 2, "at the start and here");
     }
@@ -231,7 +225,7 @@ fn reloads_that_cannot_be_change_nothing() {
     for (text, reason) in broken {
         fs::write(server.path("nginx.conf"), &text).unwrap();
         let output = reload_by_command(&server).unwrap();
-        if !is_nginx() {
+        if !harness::nginx_is_tested() {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(!output.status.success(), "{reason}: {output:?}");
             assert!(said.contains(reason), "{reason}: {said}");

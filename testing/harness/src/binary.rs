@@ -64,6 +64,13 @@ impl Binary {
     }
 }
 
+/// Whether nginx stands in Tidegate's place (`TIDEGATE_BINARY=/usr/sbin/nginx`), to check the tests
+/// themselves: those of what only Tidegate does have nothing to say then.
+#[must_use]
+pub fn nginx_is_tested() -> bool {
+    tidegate().is_ok_and(|path| path.ends_with("nginx"))
+}
+
 /// The binary under test: named, else the newest of what cargo built beside this executable.
 fn tidegate() -> Result<PathBuf, String> {
     if let Some(named) = env::var_os(TIDEGATE_VARIABLE) {

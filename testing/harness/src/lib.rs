@@ -34,7 +34,7 @@ mod server;
 pub mod skip;
 
 pub use backend::Backend;
-pub use binary::Binary;
+pub use binary::{Binary, nginx_is_tested};
 pub use builder::{Builder, StartError};
 pub use client::Client;
 pub use differential::{Differential, Exchange, differential};

@@ -62,7 +62,7 @@ fn broken_chunks_are_refused() {
 /// Stricter than nginx: bytes that no chunk extension may have, and blanks in odd places.
 #[test]
 fn odd_extensions_are_refused() {
-    if super::is_nginx() {
+    if harness::nginx_is_tested() {
         return;
     }
     let server = start();

@@ -177,7 +177,7 @@ fn a_body_that_comes_after_the_answer_is_no_request() {
 /// tells it to go on instead, and waits for the body.
 #[test]
 fn a_client_that_was_not_told_to_go_on_is_never_misread() {
-    if super::is_nginx() {
+    if harness::nginx_is_tested() {
         return;
     }
     let server = start();

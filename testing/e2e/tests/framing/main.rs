@@ -34,12 +34,6 @@ fn start() -> Server {
     .start()
 }
 
-/// Whether the program under test is nginx, which is more lenient in a few places.
-fn is_nginx() -> bool {
-    let path = harness::Binary::Tidegate.path().unwrap_or_default();
-    path.ends_with("nginx")
-}
-
 /// Status and text of every answer to `bytes`, up to the close that must follow.
 #[track_caller]
 fn answers(server: &Server, bytes: &[u8]) -> Vec<(u16, String)> {

@@ -99,7 +99,7 @@ fn anything_else_is_closed_without_an_answer() {
 /// other.
 #[test]
 fn an_address_is_one_of_its_family() {
-    if super::is_nginx() {
+    if harness::nginx_is_tested() {
         return;
     }
     let server = start();
@@ -137,7 +137,7 @@ fn a_header_may_come_byte_by_byte() {
         b"PROXY TCP4 1.2.3.4 6.7.8.9 5 80\r\n".to_vec(),
         version_2(1, 0x11, &IPV4),
     ] {
-        if super::is_nginx() {
+        if harness::nginx_is_tested() {
             return;
         }
         let mut client = server.connect();

@@ -2,7 +2,6 @@
 //!
 //! nginx sends such values as they are; here the answer is a 500, and the error log says why.
 
-use super::is_nginx;
 use harness::Server;
 
 fn start() -> Server {
@@ -35,7 +34,7 @@ const BREAKS: [&str; 4] = [
 
 #[test]
 fn line_breaks_from_variables_never_leave() {
-    if is_nginx() {
+    if harness::nginx_is_tested() {
         return;
     }
     let server = start();
@@ -60,7 +59,7 @@ fn line_breaks_from_variables_never_leave() {
 /// A trailer that must not leave is left out: the answer has begun.
 #[test]
 fn line_breaks_never_leave_in_trailers() {
-    if is_nginx() {
+    if harness::nginx_is_tested() {
         return;
     }
     let server = start();
@@ -88,7 +87,7 @@ fn line_breaks_never_leave_in_trailers() {
 /// The name of the server is in every answer, that of the 500 too.
 #[test]
 fn line_breaks_never_leave_in_the_servers_name() {
-    if is_nginx() {
+    if harness::nginx_is_tested() {
         return;
     }
     let server = Server::of_one("server_tokens $uri; location / { return 200 text; }").start();

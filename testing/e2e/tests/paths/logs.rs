@@ -1,6 +1,5 @@
 //! What a client sends cannot forge a line of a log, nor reach the terminal that shows it.
 
-use super::is_nginx;
 use harness::Server;
 use std::fs;
 
@@ -45,7 +44,7 @@ fn access_logs_escape_what_clients_sent() {
 /// Stricter than nginx, whose error log has what clients sent as it came (CVE-2009-4487).
 #[test]
 fn error_logs_escape_what_clients_sent() {
-    if is_nginx() {
+    if harness::nginx_is_tested() {
         return;
     }
     let server = Server::of_one("location /x { root {prefix}/none; }").start();

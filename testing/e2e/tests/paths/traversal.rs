@@ -1,6 +1,5 @@
 //! No spelling of a path leaves the root or an alias, and rules see what files see.
 
-use super::is_nginx;
 use harness::{Builder, Server};
 
 /// Nothing of this may ever be sent.
@@ -130,7 +129,7 @@ fn a_normalised_path_is_normal() {
 fn nothing_beside_an_alias_is_served() {
     let server = builder().start();
     assert_eq!(server.get("/data/a.txt").text(), "inner");
-    if is_nginx() {
+    if harness::nginx_is_tested() {
         return;
     }
     assert_statuses(
