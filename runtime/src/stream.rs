@@ -95,7 +95,9 @@ impl Stream {
         slots.slot(self.index).flags.clear(flags);
     }
 
-    /// Does `operation` if the descriptor may be ready for it, and remembers if it was not.
+    /// Does `operation` if the descriptor may be ready for it, and remembers if it was not. An error
+    /// of the connection may have come behind bytes that nobody has told of yet: what can be read
+    /// is asked for then, whatever is known.
     #[inline]
     fn attempt<T>(
         &self,
@@ -110,6 +112,11 @@ impl Stream {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.clear(ready);
+                    return Err(error);
+                }
+                Err(error) => {
+                    let mut slots = self.worker.slots.borrow_mut();
+                    slots.slot(self.index).flags.add(Flags::READABLE);
                     return Err(error);
                 }
                 result => return result,

@@ -4,7 +4,8 @@ use super::{Journal, PATIENCE_MS, pair, run_until, worker};
 use crate::{ConnectOptions, Stream};
 use std::future::Future;
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{TcpListener, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -161,6 +162,29 @@ fn connects_and_talks() {
     peer.join().unwrap();
     assert_eq!(journal.entries(), [7]);
     assert_eq!(worker.live_slots(), 0);
+}
+
+/// An answer was once lost when a reset came with it in the moment in which more was written: the
+/// writer met the reset first, and the answer was not known to be there.
+#[test]
+fn what_came_before_a_reset_is_read_after_a_write_that_failed() {
+    let worker = worker();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    near.set_nonblocking(true).unwrap();
+    let (mut far, _) = listener.accept().unwrap();
+    let stream = Stream::from_fd(&worker, near.into()).unwrap();
+    worker.turn(Some(0));
+    let mut buf = [0; 8];
+    let kind = stream.try_read(&mut buf).unwrap_err().kind();
+    assert_eq!(kind, io::ErrorKind::WouldBlock);
+
+    far.write_all(b"answer").unwrap();
+    sys::socket::set_linger(far.as_fd(), Some(0)).unwrap();
+    drop(far);
+    // Without a turn, so that nothing is known of it.
+    while stream.try_write(b"more").is_ok() {}
+    assert_eq!(stream.try_read(&mut buf).unwrap(), 6);
 }
 
 #[test]
