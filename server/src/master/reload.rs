@@ -45,8 +45,10 @@ impl Reload {
 
     /// Drops what a worker has no use for.
     pub(super) fn forget(&mut self) {
-        self.pending = None;
         self.again.clear();
+        if self.pending.take().is_some() {
+            sys::allocator::give_back();
+        }
     }
 }
 
@@ -118,12 +120,12 @@ impl Master {
         let generation = self.reload.generation;
         self.quit_workers(|child| child.generation != generation);
         self.move_pid_file(&pending.previous);
-        pending
-            .previous
-            .listeners
-            .remove_names(Some(&self.running.listeners));
+        let listeners = &pending.previous.listeners;
+        listeners.remove_names(Some(&self.running.listeners));
         self.running.zones.settle();
         answer(pending.asker, true, pending.lines);
+        drop(pending.previous);
+        sys::allocator::give_back();
         self.reload_again();
     }
 

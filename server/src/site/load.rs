@@ -18,12 +18,13 @@ use http::core::files::{Aio, FILES};
 use http::core::receive::TempFolders;
 use runtime::log::{Format, Level as LogLevel, LogOptions};
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// A configuration that can be run.
 pub(super) struct Loaded {
-    /// The text, for dumps and messages.
+    /// The text, for dumps and messages, without what was made of it.
     pub(super) tree: Tree,
     /// What stands outside of blocks.
     pub(super) main: Main,
@@ -46,7 +47,7 @@ pub(super) struct Loaded {
 /// Every error that was found, not just the first.
 pub(super) fn load(request: &LoadRequest<'_>, registry: &Rc<Registry>) -> Result<Loaded, Refusal> {
     let paths = request.paths;
-    let (tree, mut errors) = conf::load_with_parameters(
+    let (mut tree, mut errors) = conf::load_with_parameters(
         request.directives,
         &paths.file,
         &paths.prefix,
@@ -84,9 +85,12 @@ pub(super) fn load(request: &LoadRequest<'_>, registry: &Rc<Registry>) -> Result
     if errors.iter().any(Error::is_fatal) {
         return Err(Refusal { tree, errors });
     }
+    // Nobody asks for them again, and those of a million lines are most of the program's memory.
+    drop(mem::take(&mut tree.directives));
+    sys::allocator::give_back();
     let log_files = loading.take_shared::<LogFiles>();
     let temp_folders = loading.take_shared::<TempFolders>().all;
-    let derived_files = std::mem::take(&mut loading.shared::<DerivedFiles>().all);
+    let derived_files = mem::take(&mut loading.shared::<DerivedFiles>().all);
     Ok(Loaded {
         derived_files,
         tree,
@@ -127,7 +131,7 @@ fn read_main(tree: &Tree, main: &mut Main, loading: &mut Loading) {
     let mut seen_http = false;
     for directive in &tree.directives {
         if directive.is("http") {
-            if std::mem::replace(&mut seen_http, true) {
+            if mem::replace(&mut seen_http, true) {
                 loading
                     .errors
                     .push(Error::of(directive, "\"http\" directive is duplicate"));

@@ -135,3 +135,28 @@ fn values_that_double_without_end_are_given_up() {
     let grown = memory().saturating_sub(before);
     assert!(grown < 256 << 20, "{grown} bytes more");
 }
+
+/// What was read of a table is not kept beside the table, nor is the table of before a reload.
+#[test]
+fn a_long_table_is_in_memory_once() {
+    const LINES: usize = 100_000;
+    const BYTES_A_LINE: u64 = 500;
+    let table = (0..LINES).fold(String::new(), |text, number| {
+        text + &format!("key{number} value{number};\n")
+    });
+    let server = Server::new(
+        "map_hash_max_size 200000; map $arg_a $x { include {prefix}/html/table; }
+         server { listen 127.0.0.1:{port}; location / { return 200 $x; } }",
+    )
+    .with_file("html/table", &table)
+    .start();
+    for _ in 0..3 {
+        assert_eq!(server.get("/?a=key99999").text(), "value99999");
+        for pid in [server.master(), server.workers()[0]] {
+            let bytes = process::memory_bytes(pid, "smaps_rollup", "Anonymous");
+            let a_line = bytes.expect("Linux 4.14 or later counts it") / LINES as u64;
+            assert!(a_line < BYTES_A_LINE, "{a_line} bytes a line");
+        }
+        server.reload().unwrap();
+    }
+}
