@@ -65,7 +65,8 @@ pub struct ResponseHead {
     pub fields: Vec<(Bytes, Bytes)>,
     /// Whether byte ranges may be cut out of this body.
     pub allows_ranges: bool,
-    /// Whether conditional requests and ranges are already answered (a 206 of an upstream).
+    /// Whether another server has answered: conditional requests and ranges are its own matter
+    /// then, and what it says of its body stays whatever the status is.
     pub is_final: bool,
     /// Where the client will find more in a failure: the connection is closed after this.
     pub must_close: bool,

@@ -37,15 +37,15 @@ const OFF: u32 = 1;
 /// The words of `dav_methods`, with their bits.
 const METHODS: Words = &[
     ("off", OFF),
-    ("PUT", 1 << 1),
-    ("DELETE", 1 << 2),
-    ("MKCOL", 1 << 3),
-    ("COPY", 1 << 4),
-    ("MOVE", 1 << 5),
+    ("PUT", bit_of(Method::Put)),
+    ("DELETE", bit_of(Method::Delete)),
+    ("MKCOL", bit_of(Method::Mkcol)),
+    ("COPY", bit_of(Method::Copy)),
+    ("MOVE", bit_of(Method::Move)),
 ];
 
 /// The bit of a method that may be allowed, else 0.
-fn bit_of(method: Method) -> u32 {
+const fn bit_of(method: Method) -> u32 {
     match method {
         Method::Put => 1 << 1,
         Method::Delete => 1 << 2,
