@@ -11,18 +11,20 @@ mod load;
 mod report;
 mod rows;
 mod streaming;
+mod training;
 mod websocket;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::Outcome;
 use crate::arguments::Arguments;
-use crate::server_binary;
+use crate::{Outcome, dist, server_binary};
 use contestant::{Contestant, Kind, Running};
 use load::Load;
+pub(crate) use load::check_tools;
 use report::{Cell, Table};
 use rows::{IDLE, ROWS, Row, STREAMING, WEBSOCKET};
+pub(crate) use training::train;
 
 /// The rows that are not about the cost of requests.
 const OTHERS: [&str; 3] = [STREAMING, IDLE, WEBSOCKET];
@@ -77,7 +79,7 @@ pub(crate) fn run(arguments: &mut Arguments) -> Outcome {
         rows,
     };
     arguments.finish()?;
-    load::check_tools()?;
+    check_tools()?;
     plan.requests()?;
     plan.streaming()?;
     plan.idle_connections(IDLE, plan.connections, idle::measure)?;
@@ -88,7 +90,7 @@ pub(crate) fn run(arguments: &mut Arguments) -> Outcome {
 fn contestants(arguments: &mut Arguments) -> Result<Vec<Contestant>, String> {
     let own = match arguments.value("--bin")? {
         Some(path) => server_binary::find(Some(path))?,
-        None => server_binary::build_release()?,
+        None => dist::build()?,
     };
     let mut named = BTreeMap::new();
     for word in arguments.list("--peers")? {

@@ -6,6 +6,7 @@ mod arguments;
 mod bench;
 mod ci;
 mod conformance;
+mod dist;
 mod manifest;
 mod parity;
 mod pollers;
@@ -59,6 +60,12 @@ const TASKS: &[Task] = &[
         usage: "--suite DIR [--area A,B] [--bin PATH] [--runner PATH] [FILE ...]",
         summary: "nginx's own test suite against ours, less the known differences",
         run: conformance::run,
+    },
+    Task {
+        name: "dist",
+        usage: "",
+        summary: "the server as it is shipped: built by a profile of what it does",
+        run: dist::run,
     },
     Task {
         name: "bench",

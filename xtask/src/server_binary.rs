@@ -27,19 +27,12 @@ pub(crate) fn find(path: Option<String>) -> Result<PathBuf, String> {
         .map_err(|error| format!("{}: {error}", found.display()))
 }
 
-/// Builds the server as it is shipped and returns where it is.
+/// The target folder that this very program was built into.
 ///
 /// # Errors
 ///
-/// When it does not build.
-pub(crate) fn build_release() -> Result<PathBuf, String> {
-    run(Command::new(cargo()).args(["build", "--release", "--package", "tidegate"]))?;
-    let target = harness_target()?;
-    find(Some(target.join("release/tidegate").display().to_string()))
-}
-
-/// The target folder that this very program was built into.
-fn harness_target() -> Result<PathBuf, String> {
+/// When it lies in none.
+pub(crate) fn target_folder() -> Result<PathBuf, String> {
     let record = harness::skip::record_file()?;
     record
         .parent()
@@ -66,18 +59,30 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     }
 }
 
+/// What `command` prints.
+///
+/// # Errors
+///
+/// When it fails.
+pub(crate) fn output(command: &mut Command) -> Result<String, String> {
+    let shown = format!("{command:?}").replace('"', "");
+    let output = command
+        .output()
+        .map_err(|error| format!("{shown}: {error}"))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(format!("{shown}: {}", output.status))
+    }
+}
+
 /// What `binary SWITCH` prints, as lines of fields between tabs.
 ///
 /// # Errors
 ///
 /// When it does not know the switch.
 pub(crate) fn table(binary: &Path, switch: &str) -> Result<Vec<Vec<String>>, String> {
-    let output = Command::new(binary).arg(switch).output();
-    let output = output.map_err(|error| format!("{}: {error}", binary.display()))?;
-    if !output.status.success() {
-        return Err(format!("{} {switch}: {}", binary.display(), output.status));
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = output(Command::new(binary).arg(switch))?;
     Ok(text
         .lines()
         .map(|line| line.split('\t').map(str::to_owned).collect())

@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use harness::{Binary, Client, Prefix, Server, Signal, clock, process};
+use harness::{Binary, Builder, Client, Prefix, Server, Signal, clock, process};
 
-use super::rows::Row;
+use super::rows::{Page, Row};
 
 /// Where workers run.
 const CORE: &str = "0";
 
 /// How long a server may take to listen, and to stop.
 const LIMIT: Duration = Duration::from_secs(5);
+
+/// The longest word that nginx's configuration may contain, in bytes, less its quotation marks.
+const LONGEST_WORD: usize = 4000;
 
 /// What every row says to servers of nginx's language, as distributions configure them.
 const COMMON: &str = "sendfile on; tcp_nopush on;";
@@ -72,7 +75,11 @@ impl Contestant {
     ) -> Result<Option<Running>, String> {
         let (port, process) = match self.kind {
             Kind::Nginx | Kind::LikeNginx => {
-                let server = self.start_nginx(row, back, events, CORE)?;
+                let server = self
+                    .prepare_nginx(row, row.http, row.server, CORE)
+                    .with_port("back", back.unwrap_or_default())
+                    .with_events(events);
+                let server = self.try_start(server)?;
                 (server.port(), Process::Harnessed(server))
             }
             Kind::H2o | Kind::Lighttpd if !row.is_common => return Ok(None),
@@ -89,39 +96,40 @@ impl Contestant {
         }))
     }
 
-    /// Starts a server of nginx's language, on the client's core, that serves what `row` asks for.
+    /// Starts a server of nginx's language, on the client's core, that answers what `row` asks for.
+    ///
+    /// It should be quicker than those it stands behind: while a server waits for it, what is
+    /// measured is going to sleep and waking up. So a small page comes from memory.
     pub(super) fn start_behind(&self, row: &Row) -> Result<Server, String> {
-        let plain = Row {
-            http: "keepalive_requests 100000000;",
-            server: "",
-            ..*row
+        let text = String::from_utf8(row.page.bytes(row.length)).unwrap_or_default();
+        let answer = if row.length <= LONGEST_WORD && row.page == Page::Plain {
+            format!("location / {{ return 200 \"{text}\"; }}")
+        } else {
+            String::new()
         };
-        self.start_nginx(&plain, None, "", super::load::CORE)
+        let http = "keepalive_requests 100000000;";
+        let server = self.prepare_nginx(row, http, &answer, super::load::CORE);
+        self.try_start(server)
     }
 
-    fn start_nginx(
-        &self,
-        row: &Row,
-        back: Option<u16>,
-        events: &str,
-        core: &str,
-    ) -> Result<Server, String> {
+    /// Prepares a server of nginx's language with the page of `row`.
+    fn prepare_nginx(&self, row: &Row, http: &str, server: &str, core: &str) -> Builder {
         let http = format!(
-            "{COMMON}\n{}\nserver {{ listen 127.0.0.1:{{port}}; root html; {} }}",
-            row.http, row.server
+            "{COMMON}\n{http}\nserver {{ listen 127.0.0.1:{{port}}; root html; {server} }}"
         );
-        let like_nginx = self.kind == Kind::Nginx;
         Server::new(&http)
             .binary(Binary::At {
                 path: self.path.clone(),
-                like_nginx,
+                like_nginx: self.kind == Kind::Nginx,
             })
             .with_wrapper(&["taskset", "-c", core])
-            .with_port("back", back.unwrap_or_default())
-            .with_events(events)
             .with_file(&format!("html{}", row.uri), row.page.bytes(row.length))
             // A benchmark reports figures; faults are for the tests to find.
             .allow_alerts()
+    }
+
+    fn try_start(&self, server: Builder) -> Result<Server, String> {
+        server
             .try_start()
             .map_err(|error| format!("{}: {error}", self.name))
     }

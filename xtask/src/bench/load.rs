@@ -19,7 +19,7 @@ pub(super) struct Load {
 }
 
 /// Complains where a tool is missing.
-pub(super) fn check_tools() -> Result<(), String> {
+pub(crate) fn check_tools() -> Result<(), String> {
     for tool in ["wrk", "taskset", "timeout"] {
         let found = Command::new(tool)
             .arg("--version")
