@@ -103,6 +103,7 @@ fn contestants(arguments: &mut Arguments) -> Result<Vec<Contestant>, String> {
         name: "tidegate",
         kind: Kind::LikeNginx,
         path: own,
+        main: "",
     }];
     for (name, kind, place) in [
         ("nginx", Kind::Nginx, harness::Binary::Nginx.path().ok()),
@@ -122,7 +123,12 @@ fn contestants(arguments: &mut Arguments) -> Result<Vec<Contestant>, String> {
             continue;
         };
         if path.is_file() {
-            found.push(Contestant { name, kind, path });
+            found.push(Contestant {
+                name,
+                kind,
+                path,
+                main: "",
+            });
         } else {
             println!("{name} is not installed and left out");
         }

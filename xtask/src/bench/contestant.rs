@@ -39,6 +39,8 @@ pub(super) struct Contestant {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
     pub(super) path: PathBuf,
+    /// nginx's directives outside all blocks.
+    pub(super) main: &'static str,
 }
 
 /// A server that runs.
@@ -122,6 +124,7 @@ impl Contestant {
                 path: self.path.clone(),
                 like_nginx: self.kind == Kind::Nginx,
             })
+            .with_main(self.main)
             .with_wrapper(&["taskset", "-c", core])
             .with_file(&format!("html{}", row.uri), row.page.bytes(row.length))
             // A benchmark reports figures; faults are for the tests to find.
