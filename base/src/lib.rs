@@ -8,6 +8,7 @@ pub mod date;
 pub mod escape;
 pub mod hash;
 pub mod json;
+pub mod place;
 pub mod prefix_tree;
 pub mod range_table;
 pub mod units;

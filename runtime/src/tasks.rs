@@ -3,6 +3,7 @@
 use crate::log::Level;
 use crate::table::{Key, Table};
 use crate::worker::Worker;
+use base::place;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -81,13 +82,16 @@ impl Worker {
     ///
     /// A panic in it ends this task only; it is counted and reported as `[alert]`.
     pub fn spawn(self: &std::rc::Rc<Self>, future: impl Future<Output = ()> + 'static) {
-        // A future of kilobytes is copied once so, and twice by `Box::pin`.
-        let future = Box::write(Box::new_uninit(), future);
+        self.spawn_boxed(place::pinned(|| future));
+    }
+
+    /// As [`Self::spawn`], of a future that was made where it stays: see [`place::pinned`].
+    pub fn spawn_boxed(self: &std::rc::Rc<Self>, future: Pin<Box<dyn Future<Output = ()>>>) {
         let key = self.tasks.table.borrow_mut().insert(Task {
-            future: Some(Box::into_pin(future)),
+            future: None,
             woken: false,
         });
-        self.poll_task(key);
+        self.poll(key, future);
     }
 
     /// How many tasks are under way.
@@ -114,9 +118,13 @@ impl Worker {
     }
 
     fn poll_task(&self, key: Key) {
-        let Some(mut future) = self.tasks.take(key) else {
-            return;
-        };
+        if let Some(future) = self.tasks.take(key) {
+            self.poll(key, future);
+        }
+    }
+
+    /// Polls a task's future, and puts it back where it is not done.
+    fn poll(&self, key: Key, mut future: Boxed) {
         let waker = self.wakes.waker(key.index, key.generation);
         let mut cx = Context::from_waker(&waker);
         let polled = self.guard(|| future.as_mut().poll(&mut cx));
@@ -133,6 +141,9 @@ impl Worker {
 
     /// Polls what was woken. Tasks that wake each other for ever get a limited share of a turn.
     pub(crate) fn run_woken(&self) {
+        if !self.wakes.has_local() && self.tasks.woken.borrow().is_empty() {
+            return;
+        }
         let mut woken = self.tasks.woken.take();
         for _ in 0..ROUNDS {
             self.wakes.take_local(&mut woken);

@@ -16,7 +16,7 @@ impl Response {
     /// An answer without a body yet.
     pub fn new(status: u16) -> Self {
         Self {
-            head: Box::new(ResponseHead {
+            head: base::place::boxed(|| ResponseHead {
                 status,
                 ..ResponseHead::default()
             }),

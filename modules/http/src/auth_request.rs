@@ -6,6 +6,7 @@
 //! Source: nginx documentation, ngx_http_auth_request_module.
 
 use crate::map::variable_name;
+use base::place;
 use engine::directive::{custom, set_once};
 use engine::variable::VariableId;
 use engine::{
@@ -57,7 +58,7 @@ pub(crate) static MODULE: Module = Module {
     configure_option: Some("--with-http_auth_request_module"),
     settings: &[&SETTINGS],
     handlers: &[Handler::waiting(Phase::Access, is_enabled, |request| {
-        Box::pin(ask(request))
+        place::pinned(|| ask(request))
     })],
     ..Module::EMPTY
 };

@@ -10,6 +10,7 @@ mod html;
 
 use crate::file_work;
 use crate::listing::{self, Detail, Entry, Listing};
+use base::place;
 use engine::directive::{flag, keyword};
 use engine::{Contexts, Directive, Setting, SettingsTable, Slot, inherit_fields};
 use http::core::{files, variables};
@@ -80,7 +81,7 @@ pub(crate) static MODULE: Module = Module {
     settings: &[&SETTINGS],
     state: &[&IS_UTF8],
     handlers: &[Handler::waiting(Phase::Content, is_enabled, |request| {
-        Box::pin(list(request))
+        place::pinned(|| list(request))
     })],
     // Any stage after `Charset` would do.
     filters: &[Filter::new(Stage::Trailers, is_enabled, note_charset)],

@@ -102,7 +102,7 @@ pub(crate) static MODULE: Module = Module {
     configure_option: Some("--with-http_dav_module"),
     settings: &[&SETTINGS],
     handlers: &[Handler::waiting(Phase::Content, is_enabled, |request| {
-        Box::pin(change(request))
+        base::place::pinned(|| change(request))
     })],
     ..Module::EMPTY
 };

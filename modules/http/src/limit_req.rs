@@ -9,6 +9,7 @@ mod bucket;
 mod zone;
 
 use crate::limits::{self, Declared, Outcome};
+use base::place;
 use base::units;
 use bucket::REQUEST;
 use engine::directive::{custom, joined, lossy};
@@ -45,7 +46,7 @@ pub(crate) static MODULE: Module = Module {
     name: "limit_req",
     settings: &[&SETTINGS],
     handlers: &[Handler::waiting(Phase::PreAccess, is_enabled, |request| {
-        Box::pin(run(request))
+        place::pinned(|| run(request))
     })],
     variables: &[Variable::new("limit_req_status", |request, out| {
         request.shared::<Done>().outcome.get().write(out)

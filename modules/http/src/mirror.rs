@@ -5,6 +5,7 @@
 //!
 //! Source: nginx documentation, ngx_http_mirror_module.
 
+use base::place;
 use engine::directive::{custom, flag};
 use engine::{
     Arity, Contexts, Directive, Line, Refused, Setting, SettingsTable, Slot, inherit_fields,
@@ -51,7 +52,7 @@ pub(crate) static MODULE: Module = Module {
     name: "mirror",
     settings: &[&SETTINGS],
     handlers: &[Handler::waiting(Phase::PreContent, is_enabled, |request| {
-        Box::pin(run(request))
+        place::pinned(|| run(request))
     })],
     ..Module::EMPTY
 };

@@ -5,6 +5,7 @@
 
 use crate::file_work;
 use crate::listing::{self, Detail};
+use base::place;
 use engine::directive::flag;
 use engine::{Contexts, Directive, Setting, SettingsTable, Slot, inherit_fields};
 use http::core::files;
@@ -29,7 +30,7 @@ pub(crate) static MODULE: Module = Module {
     configure_option: Some("--with-http_random_index_module"),
     settings: &[&SETTINGS],
     handlers: &[Handler::waiting(Phase::Content, is_enabled, |request| {
-        Box::pin(choose(request))
+        place::pinned(|| choose(request))
     })],
     ..Module::EMPTY
 };

@@ -5,6 +5,7 @@
 //!
 //! Source: nginx documentation, ngx_http_tunnel_module; RFC 9110 section 9.3.6.
 
+use base::place;
 use engine::directive::{bits, custom, joined, lossy, unset};
 use engine::setting::Inherit;
 use engine::{Arity, Contexts, Directive, Line, Refused, Setting, SettingsTable, Slot, Template};
@@ -82,7 +83,7 @@ pub(crate) static MODULE: Module = Module {
     settings: &[&SETTINGS, &COMMON],
     takes_over: &["tunnel_pass"],
     handlers: &[Handler::waiting(Phase::Content, is_enabled, |request| {
-        Box::pin(run(request))
+        place::pinned(|| run(request))
     })],
     finish: Some(finish),
     ..Module::EMPTY

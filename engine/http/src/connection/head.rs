@@ -7,6 +7,7 @@ use crate::core::client::CLIENT;
 use crate::error::{Abort, Error};
 use crate::request::{Request, RequestHead};
 use crate::request_body::Incoming;
+use base::place;
 use http1::{BodyLength, Known, Progress, RequestParser, Span, TargetForm, Version};
 use runtime::Class;
 use std::io;
@@ -160,7 +161,7 @@ fn new_request(connection: &Rc<Connection>, head: Box<RequestHead>) -> Box<Reque
         .requests
         .set(connection.requests.get().saturating_add(1));
     let server = Rc::clone(&connection.servers().default);
-    Box::new(Request::new(Rc::clone(connection), server, head))
+    place::boxed(|| Request::new(Rc::clone(connection), server, head))
 }
 
 /// A request that ends before it was read whole, at the server that is known by then.

@@ -14,6 +14,7 @@ use crate::config::addresses::{AddressServers, ListenSocket};
 use crate::error::Error;
 use crate::gateway::OwnPools;
 use crate::worker::HttpWorker;
+use base::place;
 use held::Held;
 use proxy_protocol::{Addresses, Tlvs};
 use runtime::{Class, Millis, Parked, Stream, Wake};
@@ -246,6 +247,11 @@ impl Connection {
         }
     }
 
+    /// Whether responses are held back.
+    pub(crate) fn holds_back(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
     /// Sends the responses that were held back to leave together.
     ///
     /// # Errors
@@ -320,7 +326,7 @@ impl Parked for Connection {
         match wake {
             Wake::Readable => {
                 let worker = Rc::clone(&self.http.worker);
-                worker.spawn(h1::serve(self));
+                worker.spawn_boxed(place::pinned(|| h1::serve(self)));
             }
             Wake::Shutdown => self.drain(),
             Wake::Closed | Wake::TimedOut | Wake::Evicted => {}

@@ -9,6 +9,7 @@
 
 mod password;
 
+use base::place;
 use engine::directive::{custom, set_once, template};
 use engine::{
     Arity, Contexts, Directive, Line, Refused, Setting, SettingsTable, Slot, Template,
@@ -72,7 +73,7 @@ pub(crate) static MODULE: Module = Module {
     name: "auth_basic",
     settings: &[&SETTINGS],
     handlers: &[Handler::waiting(Phase::Access, is_enabled, |request| {
-        Box::pin(judge(request))
+        place::pinned(|| judge(request))
     })],
     ..Module::EMPTY
 };

@@ -12,6 +12,7 @@ mod settings;
 mod variables;
 
 use crate::requirements::unmet;
+use base::place;
 use engine::SettingsTable;
 use http::{Error, Flow, Handler, Module, Phase, Request, Variable};
 use jose::{Claims, Jwe, Jws, Keys, Refusal};
@@ -34,7 +35,7 @@ pub(crate) static MODULE: Module = Module {
     settings: &[&SETTINGS],
     handlers: &[
         Handler::waiting(Phase::Access, is_enabled, |request| {
-            Box::pin(judge(request))
+            place::pinned(|| judge(request))
         }),
         Handler::now(Phase::PreContent, is_enabled, |request| {
             variables::forget_unjudged(request);

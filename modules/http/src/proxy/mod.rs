@@ -14,6 +14,7 @@ mod redirects;
 mod target;
 mod variables;
 
+use base::place;
 use codec::Http1;
 use cookies::{CookieFlags, Replacement};
 use engine::directive::{custom, flag, joined, keyword, number, set_once, template, unset};
@@ -202,7 +203,7 @@ pub(crate) static MODULE: Module = Module {
     state: &[&variables::TARGET],
     takes_over: &["proxy_pass"],
     handlers: &[Handler::waiting(Phase::Content, is_enabled, |request| {
-        Box::pin(run(request))
+        place::pinned(|| run(request))
     })],
     variables: variables::VARIABLES,
     finish: Some(finish),
