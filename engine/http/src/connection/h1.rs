@@ -172,14 +172,20 @@ async fn without_holding_back<T>(
     connection: &Connection,
     mut serving: Pin<&mut impl Future<Output = T>>,
 ) -> T {
-    match poll_fn(|cx| Poll::Ready(serving.as_mut().poll(cx))).await {
-        Poll::Ready(answered) => answered,
-        Poll::Pending => {
-            // That the client has left is found out with the answer.
-            let _ = connection.flush().await;
-            serving.await
+    let mut has_waited = false;
+    let answered = poll_fn(|cx| match serving.as_mut().poll(cx) {
+        Poll::Ready(answered) => Poll::Ready(Some(answered)),
+        Poll::Pending if !std::mem::replace(&mut has_waited, true) && connection.holds_back() => {
+            Poll::Ready(None)
         }
+        Poll::Pending => Poll::Pending,
+    });
+    if let Some(answered) = answered.await {
+        return answered;
     }
+    // That the client has left is found out with the answer.
+    let _ = connection.flush().await;
+    serving.await
 }
 
 /// Throws away what has come of a body that nobody read, so that `response` is not held back
