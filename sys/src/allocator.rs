@@ -16,6 +16,11 @@ pub struct Mimalloc;
 /// Source: `MI_MAX_ALIGN_SIZE`, mimalloc's `types.h`.
 const ALIGNED: usize = 16;
 
+/// The largest block that mimalloc takes from a page at once.
+///
+/// Source: `MI_SMALL_SIZE_MAX`, mimalloc's `mimalloc.h`.
+const SMALL: usize = 128 * size_of::<*const ()>();
+
 /// Whether a block is aligned well enough without asking.
 #[inline]
 const fn is_plain(layout: Layout) -> bool {
@@ -28,6 +33,11 @@ unsafe impl GlobalAlloc for Mimalloc {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if is_plain(layout) {
+            // The size is mostly known where this is called, and so is the answer.
+            if layout.size() <= SMALL {
+                // SAFETY: mi_malloc_small takes any size that is not above its largest.
+                return unsafe { mi_malloc_small(layout.size()) }.cast();
+            }
             // SAFETY: mi_malloc takes any size.
             return unsafe { mi::mi_malloc(layout.size()) }.cast();
         }
@@ -62,9 +72,11 @@ unsafe impl GlobalAlloc for Mimalloc {
     }
 }
 
+// Of mimalloc's, which the crate declares only with all of its interface.
 unsafe extern "C" {
-    /// mimalloc's: the crate declares it only with all of its interface.
     safe fn mi_collect(force: bool);
+    /// As `mi_malloc`, for sizes of which nobody needs to ask whether they are small.
+    fn mi_malloc_small(size: usize) -> *mut std::ffi::c_void;
 }
 
 /// Gives the system back what this thread has freed. It costs some hundred microseconds, and
