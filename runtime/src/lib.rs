@@ -33,4 +33,4 @@ pub use slots::{Class, ConnectionCounts, Parked, Wake};
 pub use stream::{Evicted, Stream};
 pub use timers::{Elapsed, Sleep};
 pub use watch::WatchId;
-pub use worker::{ReportHook, Worker, WorkerLimits};
+pub use worker::{ReportHook, TurnHook, Worker, WorkerLimits};

@@ -1,7 +1,7 @@
 //! One connection: its descriptor, its slot, and reading and writing without waiting.
 
 use crate::clock::Millis;
-use crate::slots::{Class, Flags, Parked, Waiting};
+use crate::slots::{Class, Flags, Parked, Slots, Waiting};
 use crate::worker::Worker;
 use poller::Interest;
 use std::fmt;
@@ -307,9 +307,10 @@ impl Stream {
             return Poll::Ready(Ok(()));
         }
         let replaced = wait(&mut slot.waiting);
+        let registered = self.register(&mut slots);
         drop(slots);
         drop(replaced);
-        match self.register() {
+        match registered {
             Ok(()) => Poll::Pending,
             Err(error) => Poll::Ready(Err(error)),
         }
@@ -343,13 +344,13 @@ impl Stream {
     }
 
     /// Joins the set of the event loop, once.
-    fn register(&self) -> io::Result<()> {
-        let mut slots = self.worker.slots.borrow_mut();
-        let token = slots.token(self.index);
-        let slot = slots.slot(self.index);
-        if slot.flags.has(Flags::REGISTERED) {
+    #[inline]
+    fn register(&self, slots: &mut Slots) -> io::Result<()> {
+        if slots.flags(self.index).has(Flags::REGISTERED) {
             return Ok(());
         }
+        let token = slots.token(self.index);
+        let slot = slots.slot(self.index);
         let poller = &self.worker.poller;
         poller.add(self.fd.as_fd(), Interest::CONNECTION, token.into())?;
         slot.flags.add(Flags::REGISTERED);
@@ -360,8 +361,8 @@ impl Stream {
     /// and then calls it. What has happened already is told at the end of this turn, so a
     /// caller that did not read until `WouldBlock` loses nothing.
     pub fn park(&self, owner: Rc<dyn Parked>) {
-        let registered = self.register();
         let mut slots = self.worker.slots.borrow_mut();
+        let registered = self.register(&mut slots);
         let token = slots.token(self.index);
         let slot = slots.slot(self.index);
         let before = std::mem::replace(&mut slot.waiting, Waiting::Parked(owner));

@@ -25,7 +25,7 @@ fn pair(worker: &Rc<Worker>) -> (Stream, UnixStream) {
 }
 
 /// Runs turns until `done`.
-fn run_until(worker: &Worker, done: impl Fn() -> bool) {
+fn run_until(worker: &Rc<Worker>, done: impl Fn() -> bool) {
     let start = worker.now();
     while !done() {
         worker.turn(Some(100));

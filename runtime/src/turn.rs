@@ -9,11 +9,18 @@ use poller::Event;
 use std::rc::Rc;
 use std::task::Poll;
 
+/// The smaller of those that there are.
+fn earlier(one: Option<Millis>, other: Option<Millis>) -> Option<Millis> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
 impl Worker {
     /// One turn: waits for events until the next timer, at most `max_wait` milliseconds, and
     /// handles what happened. Not to be called from within a turn.
-    pub fn turn(&self, max_wait: Option<Millis>) {
-        let this = self.shared();
+    pub fn turn(self: &Rc<Self>, max_wait: Option<Millis>) {
         self.wakes.enter();
         self.end_last_turn();
         let wait = self.time_to_wait(max_wait);
@@ -25,9 +32,9 @@ impl Worker {
             );
         }
         self.clock.tick();
-        self.beat();
+        self.heartbeat.set(self.heartbeat.get().wrapping_add(1));
         for event in events.iter() {
-            this.dispatch(event);
+            self.dispatch(event);
         }
         drop(events);
         self.resume_deferred();
@@ -41,7 +48,7 @@ impl Worker {
     /// when it was long: meanwhile everyone else waited.
     fn end_last_turn(&self) {
         let since = self.now();
-        self.clock.tick();
+        self.clock.tick_roughly();
         let took = self.now() - since;
         if let Some(limit) = self.limits.stall
             && took > limit
@@ -57,25 +64,10 @@ impl Worker {
         if self.wakes.has_local() || !self.deferred.borrow().is_empty() {
             return Some(0);
         }
-        let timers = [
-            self.slots.borrow().next_deadline(),
-            self.sleeps.borrow().next(),
-            self.acceptor.next(),
-        ];
-        let Some(next) = timers.into_iter().flatten().min() else {
-            return max_wait;
-        };
-        let wait = next.saturating_sub(self.now());
-        Some(max_wait.map_or(wait, |max| wait.min(max)))
-    }
-
-    fn beat(&self) {
-        let beat = self.heartbeat.get().wrapping_add(1);
-        self.heartbeat.set(beat);
-        let hook = self.hooks.heartbeat.borrow().clone();
-        if let Some(hook) = hook {
-            self.guard(|| hook(beat));
-        }
+        let slots = self.slots.borrow().next_deadline();
+        let sleeps = self.sleeps.borrow().next();
+        let next = earlier(earlier(slots, sleeps), self.acceptor.next());
+        earlier(next.map(|next| next.saturating_sub(self.now())), max_wait)
     }
 
     fn dispatch(self: &Rc<Self>, event: Event) {
@@ -119,8 +111,10 @@ impl Worker {
     }
 
     fn resume_deferred(&self) {
-        let deferred = self.deferred.take();
-        for token in deferred {
+        if self.deferred.borrow().is_empty() {
+            return;
+        }
+        for token in self.deferred.take() {
             let mut slots = self.slots.borrow_mut();
             // Meanwhile it may have been resumed by an event, or is parked no longer.
             let Some(slot) = slots.find(token.key()) else {
@@ -156,13 +150,15 @@ impl Worker {
 
     fn end_turn(&self) {
         self.watch_thinning();
-        let hook = |index: usize| self.hooks.turn_end.borrow().get(index).cloned();
-        for hook in (0..).map_while(hook) {
-            self.guard(|| hook());
+        let hook = self.hooks.turn_end.borrow().clone();
+        if let Some(hook) = hook {
+            self.guard(|| hook(self));
         }
         log::flush_turn();
-        for waker in self.turn_waiters.take() {
-            waker.wake();
+        if !self.turn_waiters.borrow().is_empty() {
+            for waker in self.turn_waiters.take() {
+                waker.wake();
+            }
         }
     }
 

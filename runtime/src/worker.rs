@@ -44,14 +44,13 @@ impl Default for WorkerLimits {
 /// Takes a message of the worker's own.
 pub type ReportHook = Rc<dyn Fn(Level, &str)>;
 
-type Hook = Rc<dyn Fn()>;
-type HeartbeatHook = Rc<dyn Fn(u64)>;
+/// Is called at the end of a turn.
+pub type TurnHook = Rc<dyn Fn(&Worker)>;
 
 #[derive(Default)]
 pub(crate) struct Hooks {
-    pub(crate) turn_end: RefCell<Vec<Hook>>,
+    pub(crate) turn_end: RefCell<Option<TurnHook>>,
     report: RefCell<Option<ReportHook>>,
-    pub(crate) heartbeat: RefCell<Option<HeartbeatHook>>,
 }
 
 /// One thread's event loop, with everything that waits in it.
@@ -188,9 +187,10 @@ impl Worker {
         race(self.sleep(ms), future)
     }
 
-    /// Calls `hook` at the end of every turn, when all events were handled.
-    pub fn at_turn_end(&self, hook: Rc<dyn Fn()>) {
-        self.hooks.turn_end.borrow_mut().push(hook);
+    /// Calls `hook` at the end of every turn, when all events were handled, instead of the one
+    /// that was set before.
+    pub fn set_turn_hook(&self, hook: TurnHook) {
+        self.hooks.turn_end.replace(Some(hook));
     }
 
     /// Calls `hook` every `ms` milliseconds, until it returns `false`.
@@ -224,12 +224,6 @@ impl Worker {
     /// Counts turns. A worker with work whose count stands still is stuck.
     pub fn heartbeat(&self) -> u64 {
         self.heartbeat.get()
-    }
-
-    /// Calls `hook` with the count at the start of every turn, for instance to show it to the
-    /// master in shared memory.
-    pub fn set_heartbeat_hook(&self, hook: Rc<dyn Fn(u64)>) {
-        self.hooks.heartbeat.replace(Some(hook));
     }
 
     /// Clients by what they do.
@@ -270,7 +264,6 @@ impl Worker {
         self.watches.replace(Watches::new());
         self.hooks.turn_end.take();
         self.hooks.report.take();
-        self.hooks.heartbeat.take();
         self.forget_thinning();
         log::flush_turn();
     }

@@ -4,7 +4,7 @@ use crate::bytes::Bytes;
 use crate::config::generation::Generation;
 use crate::core::receive::TempPath;
 use crate::request::RequestHead;
-use runtime::{BlockingPool, Worker};
+use runtime::{BlockingPool, ConnectionCounts, Worker};
 use shm::SharedCounters;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -61,10 +61,13 @@ impl WorkerCounters {
         }
     }
 
-    /// Publishes a gauge.
-    pub fn set(&self, counter: Counter, value: u64) {
+    /// Shows all workers how many connections this one has.
+    fn publish(&self, connections: ConnectionCounts) {
         if let Some(slot) = self.all.slot(self.slot) {
-            slot.set(counter as usize, value);
+            slot.set(Counter::Active as usize, connections.active.into());
+            slot.set(Counter::Reading as usize, connections.reading.into());
+            slot.set(Counter::Writing as usize, connections.writing.into());
+            slot.set(Counter::Waiting as usize, connections.waiting.into());
         }
     }
 
@@ -142,14 +145,9 @@ impl HttpWorker {
             spare_buffers: RefCell::default(),
         };
         let this = Rc::new(this);
-        if this.counters.is_some() {
-            // The loop owns the hook, so the hook must not own the loop.
-            let server = Rc::downgrade(&this);
-            this.worker.at_turn_end(Rc::new(move || {
-                if let Some(server) = server.upgrade() {
-                    server.publish_gauges();
-                }
-            }));
+        if let Some(counters) = this.counters.clone() {
+            let publish = move |worker: &Worker| counters.publish(worker.connections());
+            this.worker.set_turn_hook(Rc::new(publish));
         }
         let modules = this.generation.modules().iter();
         for start in modules.filter_map(|module| module.start_worker) {
@@ -190,11 +188,7 @@ impl HttpWorker {
     /// whoever wants to know about this very moment asks for it.
     pub fn publish_gauges(&self) {
         if let Some(counters) = &self.counters {
-            let now = self.worker.connections();
-            counters.set(Counter::Active, now.active.into());
-            counters.set(Counter::Reading, now.reading.into());
-            counters.set(Counter::Writing, now.writing.into());
-            counters.set(Counter::Waiting, now.waiting.into());
+            counters.publish(self.worker.connections());
         }
     }
 

@@ -204,16 +204,14 @@ fn a_panic_on_a_thread_reaches_who_waits() {
 }
 
 #[test]
-fn hooks_see_every_turn() {
+fn the_hook_sees_every_turn() {
     let worker = worker();
     let journal = Journal::new();
-    let (ends, beats) = (journal.clone(), journal.clone());
-    worker.at_turn_end(Rc::new(move || ends.add(0)));
-    worker.set_heartbeat_hook(Rc::new(move |beat| beats.add(beat)));
+    let seen = journal.clone();
+    worker.set_turn_hook(Rc::new(move |worker| seen.add(worker.heartbeat())));
     worker.turn(Some(0));
     worker.turn(Some(0));
-    assert_eq!(journal.entries(), [1, 0, 2, 0]);
-    assert_eq!(worker.heartbeat(), 2);
+    assert_eq!(journal.entries(), [1, 2]);
 }
 
 #[test]
@@ -237,7 +235,7 @@ fn a_turn_that_takes_long_is_reported() {
         reports.borrow().is_empty(),
         "starting and waiting are no stalls"
     );
-    worker.at_turn_end(Rc::new(move || std::thread::sleep(long)));
+    worker.set_turn_hook(Rc::new(move |_| std::thread::sleep(long)));
     worker.turn(Some(0));
     worker.turn(Some(0));
     let first = reports.borrow().first().cloned().unwrap_or_default();

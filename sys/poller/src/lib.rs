@@ -39,7 +39,7 @@ impl Events {
 
     /// The events of the last wait.
     pub fn iter(&self) -> impl Iterator<Item = Event> + '_ {
-        self.buffer.iter().take(self.count).copied().map(Event)
+        self.buffer[..self.count].iter().copied().map(Event)
     }
 
     /// How many there are.
