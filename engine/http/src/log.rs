@@ -14,16 +14,23 @@ impl Request {
             .write_log(logger, level, message, || self.subject());
     }
 
-    /// Logs what `message` says when anybody wants to know that much: with `error_log ...
-    /// debug`, or for a connection that `debug_connection` names.
+    /// Whether anybody wants to know what [`Self::debug`] says: with `error_log ... debug`, or
+    /// for a connection that `debug_connection` names.
+    pub fn is_debugged(&self) -> bool {
+        let logger = ERROR_LOG.of(&self.location.settings).logs.logger();
+        self.connection.is_debugged || logger.enabled(Level::Debug)
+    }
+
+    /// Logs what `message` says when anybody wants to know that much.
     #[inline]
     pub fn debug(&self, message: impl FnOnce(&Self) -> String) {
-        let logger = ERROR_LOG.of(&self.location.settings).logs.logger();
-        let connection = &self.connection;
-        if connection.is_debugged || logger.enabled(Level::Debug) {
-            let number = connection.number;
+        if self.is_debugged() {
+            let logger = ERROR_LOG.of(&self.location.settings).logs.logger();
+            let number = self.connection.number;
             let text = message(self);
-            connection.write_log(logger, Level::Debug, &text, || Subject::connection(number));
+            let subject = || Subject::connection(number);
+            self.connection
+                .write_log(logger, Level::Debug, &text, subject);
         }
     }
 

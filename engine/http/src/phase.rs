@@ -1,134 +1,43 @@
 //! Runs a request through its phases to a response, and the response through its filters.
 
+mod course;
 mod locate;
 mod walk;
 
+pub(crate) use course::{Course, Pause, Reached};
 pub(crate) use locate::enter_limit;
 
 use crate::bytes::Bytes;
 use crate::error::{Abort, Error};
-use crate::error_page;
 use crate::module::{Flow, Phase, Stage};
 use crate::redirect;
 use crate::request::Request;
 use crate::response::Response;
 use runtime::log::Level;
 use std::rc::Rc;
-use walk::{Sequel, Step, Stop, Walk};
-
-/// Makes the response of `request`, filters applied.
-///
-/// # Errors
-///
-/// The client cannot be answered: it left, or the configuration says to close.
-pub async fn serve(request: &mut Request) -> Result<Response, Abort> {
-    request.debug(|r| {
-        format!(
-            "http request line: \"{}\"",
-            String::from_utf8_lossy(r.line())
-        )
-    });
-    request.debug(|r| {
-        let field = |(name, value): (&[u8], &[u8])| {
-            format!(
-                "{}: {}",
-                String::from_utf8_lossy(name),
-                String::from_utf8_lossy(value)
-            )
-        };
-        format!(
-            "http header: {:?}",
-            r.headers().map(field).collect::<Vec<_>>()
-        )
-    });
-    let response = answer(request, Step::START, None).await?;
-    let response = filtered(request, response).await?;
-    request.debug(|_| {
-        let length = response.head.content_length;
-        format!(
-            "http response: status {}, length {length:?}",
-            response.head.status
-        )
-    });
-    Ok(response)
-}
+use walk::Step;
 
 /// Makes the response of a subrequest, filters applied: whoever may read the main request may
 /// read what it is made of, so nobody is asked again.
 ///
 /// # Errors
 ///
-/// As [`serve`].
+/// The client cannot be answered: it left, or the configuration says to close.
 pub(crate) async fn serve_nested(request: &mut Request) -> Result<Response, Abort> {
-    let response = answer(request, Step::Handlers(Phase::ServerRewrite), None).await?;
-    filtered(request, response).await
+    let mut course = Course::nested(request);
+    let reached = course.run(request);
+    course.finish(request, reached).await
 }
 
 /// Makes the response of a request that goes where `flow` says, without any filter.
 ///
 /// # Errors
 ///
-/// As [`serve`].
+/// As [`serve_nested`].
 pub(crate) async fn serve_from(request: &mut Request, flow: Flow) -> Result<Response, Abort> {
-    match turn(request, flow)? {
-        Turn::Answer(response) => Ok(finished(request, response)),
-        Turn::Go(step) => answer(request, step, None).await,
-        Turn::Status(status) => answer(request, Step::Nobody, Some(status)).await,
-    }
-}
-
-/// The response for a request that was refused before its phases: `status` with its error
-/// page or the built-in one.
-///
-/// # Errors
-///
-/// As [`serve`].
-pub async fn refuse(request: &mut Request, status: u16) -> Result<Response, Abort> {
-    let response = answer(request, Step::Nobody, Some(status)).await?;
-    filtered(request, response).await
-}
-
-/// Runs phases from `step`, or begins with the answer `status`.
-async fn answer(
-    request: &mut Request,
-    step: Step,
-    mut status: Option<u16>,
-) -> Result<Response, Abort> {
-    let mut walk = Walk::to(request, step);
-    loop {
-        let flow = match status.take() {
-            Some(status) => Flow::Status(status),
-            None => {
-                let flow = match walk.run(request) {
-                    Stop::Comes(flow) => flow,
-                    Stop::Waits(run) => {
-                        let flow = run(request).await;
-                        match walk.weigh(request, flow) {
-                            Sequel::Handler => continue,
-                            Sequel::Step => {
-                                walk.go_on(request);
-                                continue;
-                            }
-                            Sequel::Out(flow) => flow,
-                        }
-                    }
-                };
-                let flow = match walk.delay(&flow) {
-                    0 => flow,
-                    delay => match request.hold_back(delay).await {
-                        Ok(()) => flow,
-                        Err(left) => Ok(left),
-                    },
-                };
-                flow.or_else(|error| failure(request, &error))?
-            }
-        };
-        match turn(request, flow)? {
-            Turn::Answer(response) => return Ok(finished(request, response)),
-            Turn::Go(step) => walk = Walk::to(request, step),
-            Turn::Status(code) => status = Some(code),
-        }
-    }
+    let mut course = Course::unfiltered(request);
+    let reached = course.run_from(request, flow);
+    course.finish(request, reached).await
 }
 
 /// Where a flow leads.
@@ -197,12 +106,12 @@ fn cycle(request: &Request, what: &str) -> u16 {
 }
 
 /// What follows from an error: its status, or nothing for a client that cannot be told.
-fn failure(request: &Request, error: &Error) -> Result<Flow, Abort> {
+fn failure(request: &Request, error: &Error) -> Result<u16, Abort> {
     match (error, error.status()) {
         (Error::Aborted(abort), _) => Err(*abort),
         (_, Some(status)) => {
             request.log(error.level(), &error.to_string());
-            Ok(Flow::Status(status))
+            Ok(status)
         }
         (_, None) => Err(Abort::SourceFailed),
     }
@@ -216,35 +125,6 @@ fn finished(request: &mut Request, mut response: Response) -> Response {
     }
     crate::gateway::merge_kept(request, &mut response.head);
     response
-}
-
-/// Runs the filters of the location over `response`.
-async fn filtered(request: &mut Request, response: Response) -> Result<Response, Abort> {
-    match apply_filters(request, response, Stage::Conditional) {
-        Ok(response) => Ok(response),
-        // Rare, and boxed so that the task of every connection need not have room for it.
-        Err(error) => Box::pin(unfilterable(request, error)).await,
-    }
-}
-
-/// When a filter fails, its status is answered instead, past the filters that only make sense
-/// for the response that was meant.
-async fn unfilterable(request: &mut Request, error: Error) -> Result<Response, Abort> {
-    let status = match failure(request, &error)? {
-        Flow::Status(status) => status,
-        _ => 500,
-    };
-    let page = answer(request, Step::Nobody, Some(status)).await?;
-    match apply_filters(request, page, Stage::Headers) {
-        Ok(mut response) => {
-            drop_repeated(&mut response.head.fields);
-            Ok(response)
-        }
-        Err(error) => {
-            failure(request, &error)?;
-            Ok(error_page::page(request, 500))
-        }
-    }
 }
 
 /// Leaves one of those fields that are the same to the letter: filters that ran for the response

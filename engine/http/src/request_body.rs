@@ -313,8 +313,8 @@ impl Request {
     /// Takes what is left of the body from what was already received, so that the next
     /// request can be told from it. Gives `false` when some of it is still to come.
     pub(crate) fn drop_received_body(&mut self) -> bool {
-        if self.incoming.is_broken {
-            return false;
+        if self.incoming.is_broken || self.incoming.is_done() {
+            return !self.incoming.is_broken;
         }
         let mut pending = self.connection.pending.take();
         let mut ignored = Vec::new();

@@ -31,15 +31,14 @@ pub fn accept(http: &Rc<HttpWorker>, socket: &Rc<ListenSocket>, accepted: Accept
         http.worker.spawn(begin_with_proxy(connection, timeout));
         return;
     }
-    let worker = Rc::clone(&http.worker);
-    worker.spawn(h1::serve(connection));
+    h1::serve(connection);
 }
 
 /// Reads the PROXY protocol header that must come first, then serves.
 async fn begin_with_proxy(connection: Rc<Connection>, timeout: u64) {
     connection.stream.set_class(Class::Header);
     match read_proxy_header(&connection, timeout).await {
-        Ok(()) => h1::serve(connection).await,
+        Ok(()) => h1::serve(connection),
         Err(error) => connection.log(error.level(), &error.to_string()),
     }
 }

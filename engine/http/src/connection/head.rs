@@ -13,20 +13,21 @@ use runtime::Class;
 use std::io;
 use std::rc::Rc;
 
-/// What came of waiting for a request.
+/// What came of looking for a request.
 pub enum Next {
-    /// A request whose head is complete.
-    Request(Box<Request>),
-    /// A request that breaks a rule: to be answered with this status, then closed.
-    Refused(Box<Request>, u16),
+    /// A request whose head is complete. One that breaks a rule is to be answered with a status,
+    /// then closed.
+    Request(Box<Request>, Option<u16>),
+    /// The rest of a head has to be waited for.
+    Partial(Box<Reading>),
     /// Nothing yet: the connection can be parked.
     Idle,
     /// The client left, was too slow, or was given up.
     Closed,
 }
 
-/// Reads until a head is complete.
-pub async fn next_request(connection: &Rc<Connection>) -> Next {
+/// The next request, as far as it has come.
+pub fn next_request(connection: &Rc<Connection>) -> Next {
     if !connection.has_unread() {
         return Next::Idle;
     }
@@ -37,113 +38,154 @@ pub async fn next_request(connection: &Rc<Connection>) -> Next {
         .set(!pending.is_empty() && connection.requests.get() > 0);
     head.buf.append(&mut pending);
     connection.pending.replace(pending);
-    match read_head(connection, &mut head).await {
-        Ok(Read::Complete(head_len)) => {
-            if head.buf.len() > head_len {
-                let rest = &head.buf[head_len..];
-                connection
-                    .pending
-                    .with(|pending| pending.extend_from_slice(rest));
-                head.buf.truncate(head_len);
-            }
-            prepare(connection, head)
-        }
-        Ok(Read::Idle) => {
-            connection.http.give_head(head);
-            Next::Idle
-        }
-        Ok(Read::Refused(status, reason)) => refused(connection, head, status, &reason),
-        Ok(Read::BadLine(status, reason)) => {
-            // No version that such a line names is believed.
-            head.parsed.version = Version::Http10;
-            refused(connection, head, status, &reason)
-        }
-        Err(Error::Aborted(Abort::TimedOut)) => {
-            let request = unfinished_request(connection, head);
-            request.log(
-                runtime::log::Level::Info,
-                "client timed out while reading client request",
-            );
-            super::h1::log_unanswered(request, 408);
-            Next::Closed
-        }
-        Err(error) => {
-            if !head.buf.is_empty() {
-                connection.log(
-                    runtime::log::Level::Info,
-                    &format!("{error} while reading client request line"),
-                );
-                let request = unfinished_request(connection, head);
-                super::h1::log_unanswered(request, 400);
-            }
-            Next::Closed
-        }
-    }
+    let mut limits = CLIENT.of(&connection.servers().default.settings).limits();
+    limits.stops_at_host = connection.servers().limits_differ;
+    let reading = Reading {
+        head,
+        parser: RequestParser::new(),
+        limits,
+        has_deadline: false,
+    };
+    reading.go_on(connection)
 }
 
+/// A head that is being read.
+pub struct Reading {
+    head: Box<RequestHead>,
+    parser: RequestParser,
+    limits: http1::Limits,
+    has_deadline: bool,
+}
+
+/// How far a head was read.
 enum Read {
     Complete(usize),
-    Idle,
+    Partial,
     /// For its fields.
     Refused(u16, String),
     /// For its first line.
     BadLine(u16, String),
 }
 
-async fn read_head(connection: &Rc<Connection>, head: &mut RequestHead) -> Result<Read, Error> {
-    let servers = connection.servers();
-    let settings = CLIENT.of(&servers.default.settings);
-    let mut limits = settings.limits();
-    limits.stops_at_host = servers.limits_differ;
-    let mut parser = RequestParser::new();
-    let mut has_deadline = false;
-    loop {
-        if !head.buf.is_empty() {
-            match parser.parse(&head.buf, &limits, &mut head.parsed) {
-                Ok(Progress::Complete { head_len }) => return Ok(Read::Complete(head_len)),
-                Ok(Progress::HostKnown) => {
-                    limits = http1::Limits {
-                        initial_buffer: limits.initial_buffer,
-                        ..limits_for_host(servers, head)
-                    };
-                    continue;
+impl Reading {
+    /// Reads on, now that there is more.
+    fn go_on(mut self, connection: &Rc<Connection>) -> Next {
+        let read = self.read(connection);
+        let mut head = self.head;
+        match read {
+            Ok(Read::Complete(head_len)) => {
+                if head.buf.len() > head_len {
+                    let rest = &head.buf[head_len..];
+                    connection
+                        .pending
+                        .with(|pending| pending.extend_from_slice(rest));
+                    head.buf.truncate(head_len);
                 }
-                Ok(Progress::Partial) => {}
-                Err(http1::Refusal { status, reason, .. }) => {
-                    return Ok(if parser.is_past_request_line() {
-                        let reason = format!("{reason} while reading client headers");
-                        Read::Refused(status, reason)
-                    } else {
-                        let reason = format!("{reason} while reading client request line");
-                        Read::BadLine(status, reason)
-                    });
-                }
+                prepare(connection, head)
             }
-        }
-        let filled = head.buf.len();
-        let room = limits.initial_buffer.max(filled.min(limits.line_max));
-        match connection.stream.try_read_append(&mut head.buf, room) {
-            Ok(0) => return Err(Error::Aborted(Abort::ClientLeft)),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if filled == 0 {
-                    return Ok(Read::Idle);
-                }
-                connection.flush().await?;
-                if room > limits.initial_buffer {
-                    head.buf.shrink_to_fit();
-                }
-                if !has_deadline {
-                    has_deadline = true;
-                    connection.stream.set_class(Class::Header);
-                    let deadline = connection.http.worker.now() + *settings.header_timeout;
-                    connection.stream.set_deadline(Some(deadline));
-                }
-                connection.stream.readable().await?;
+            Ok(Read::Partial) if head.buf.is_empty() => {
+                connection.http.give_head(head);
+                Next::Idle
             }
-            Err(error) => return Err(error.into()),
+            Ok(Read::Partial) => Next::Partial(Box::new(Self { head, ..self })),
+            Ok(Read::Refused(status, reason)) => refused(connection, head, status, &reason),
+            Ok(Read::BadLine(status, reason)) => {
+                // No version that such a line names is believed.
+                head.parsed.version = Version::Http10;
+                refused(connection, head, status, &reason)
+            }
+            Err(error) => failed(connection, head, &error),
         }
     }
+
+    /// Waits for more and reads on.
+    pub async fn wait(mut self: Box<Self>, connection: &Rc<Connection>) -> Next {
+        match self.readable(connection).await {
+            Ok(()) => self.go_on(connection),
+            Err(error) => failed(connection, self.head, &error),
+        }
+    }
+
+    async fn readable(&mut self, connection: &Connection) -> Result<(), Error> {
+        connection.flush().await?;
+        if self.room() > self.limits.initial_buffer {
+            self.head.buf.shrink_to_fit();
+        }
+        if !self.has_deadline {
+            self.has_deadline = true;
+            connection.stream.set_class(Class::Header);
+            let settings = CLIENT.of(&connection.servers().default.settings);
+            let deadline = connection.http.worker.now() + *settings.header_timeout;
+            connection.stream.set_deadline(Some(deadline));
+        }
+        Ok(connection.stream.readable().await?)
+    }
+
+    /// How much is read at once.
+    fn room(&self) -> usize {
+        let filled = self.head.buf.len();
+        self.limits
+            .initial_buffer
+            .max(filled.min(self.limits.line_max))
+    }
+
+    fn read(&mut self, connection: &Rc<Connection>) -> Result<Read, Error> {
+        loop {
+            let head = &mut *self.head;
+            if !head.buf.is_empty() {
+                match self.parser.parse(&head.buf, &self.limits, &mut head.parsed) {
+                    Ok(Progress::Complete { head_len }) => return Ok(Read::Complete(head_len)),
+                    Ok(Progress::HostKnown) => {
+                        self.limits = http1::Limits {
+                            initial_buffer: self.limits.initial_buffer,
+                            ..limits_for_host(connection.servers(), head)
+                        };
+                        continue;
+                    }
+                    Ok(Progress::Partial) => {}
+                    Err(http1::Refusal { status, reason, .. }) => {
+                        return Ok(if self.parser.is_past_request_line() {
+                            let reason = format!("{reason} while reading client headers");
+                            Read::Refused(status, reason)
+                        } else {
+                            let reason = format!("{reason} while reading client request line");
+                            Read::BadLine(status, reason)
+                        });
+                    }
+                }
+            }
+            let room = self.room();
+            match connection.stream.try_read_append(&mut self.head.buf, room) {
+                Ok(0) => return Err(Error::Aborted(Abort::ClientLeft)),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Read::Partial);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// A head will not be read to its end.
+#[cold]
+fn failed(connection: &Rc<Connection>, head: Box<RequestHead>, error: &Error) -> Next {
+    if matches!(error, Error::Aborted(Abort::TimedOut)) {
+        let request = unfinished_request(connection, head);
+        request.log(
+            runtime::log::Level::Info,
+            "client timed out while reading client request",
+        );
+        super::h1::log_unanswered(request, 408);
+    } else if !head.buf.is_empty() {
+        connection.log(
+            runtime::log::Level::Info,
+            &format!("{error} while reading client request line"),
+        );
+        let request = unfinished_request(connection, head);
+        super::h1::log_unanswered(request, 400);
+    }
+    Next::Closed
 }
 
 /// The limits of the server that the host read last leads to.
@@ -180,7 +222,7 @@ fn refused(connection: &Rc<Connection>, head: Box<RequestHead>, status: u16, rea
         parsed.request_line = first_line(&request.head.buf);
     }
     request.log(runtime::log::Level::Info, reason);
-    Next::Refused(request, status)
+    Next::Request(request, Some(status))
 }
 
 /// The first line as far as it was received: logs show what was refused.
@@ -196,10 +238,10 @@ fn first_line(buf: &[u8]) -> Span {
 fn prepare(connection: &Rc<Connection>, head: Box<RequestHead>) -> Next {
     let mut request = new_request(connection, head);
     match fill(&mut request) {
-        Ok(()) => Next::Request(request),
+        Ok(()) => Next::Request(request, None),
         Err((status, reason)) => {
             request.log(runtime::log::Level::Info, &reason);
-            Next::Refused(request, status)
+            Next::Request(request, Some(status))
         }
     }
 }

@@ -14,7 +14,6 @@ use crate::config::addresses::{AddressServers, ListenSocket};
 use crate::error::Error;
 use crate::gateway::OwnPools;
 use crate::worker::HttpWorker;
-use base::place;
 use held::Held;
 use proxy_protocol::{Addresses, Tlvs};
 use runtime::{Class, Millis, Parked, Stream, Wake};
@@ -324,10 +323,7 @@ impl Connection {
 impl Parked for Connection {
     fn resume(self: Rc<Self>, wake: Wake) {
         match wake {
-            Wake::Readable => {
-                let worker = Rc::clone(&self.http.worker);
-                worker.spawn_boxed(place::pinned(|| h1::serve(self)));
-            }
+            Wake::Readable => h1::serve(self),
             Wake::Shutdown => self.drain(),
             Wake::Closed | Wake::TimedOut | Wake::Evicted => {}
         }

@@ -28,52 +28,57 @@ const COPIED_MAX: usize = 4 << 10;
 /// Bytes of chunks that are gathered before they are written.
 const GATHER_MAX: usize = 64 << 10;
 
-/// Sends `response` and records what was sent.
-///
-/// # Errors
-///
-/// The client left or was too slow, or the body could not be completed, which the client can
-/// see: a chunked body has no end, one that would end with the connection ends by a reset, any
-/// other is short.
-pub async fn send(request: &mut Request, response: Response) -> Result<(), Error> {
+/// What is left to be sent of a response.
+pub struct Unsent {
+    response: Response,
+    framing: BodyFraming,
+    /// Earlier responses and this one's head.
+    out: Vec<u8>,
+    /// Bytes of earlier responses at the front of `out`.
+    held: usize,
+    rate: Option<Rate>,
+}
+
+/// Puts `response` behind what is to be sent next and records it as sent; gives what has to be
+/// sent in another way, because it is large, limited or not all there yet.
+pub fn gather(request: &mut Request, response: Response) -> Option<Box<Unsent>> {
     let held = request.connection.unsent.len();
-    let (response, framing, out) = begin(request, response);
-    let connection = Rc::clone(&request.connection);
-    let location = Rc::clone(&request.location);
-    let settings = TRANSFER.of(&location.settings);
-    let Response { head, mut body } = response;
+    let (mut response, framing, mut out) = begin(request, response);
     if request.is_head() || framing == BodyFraming::None {
-        body = Body::Empty;
+        response.body = Body::Empty;
     }
-    let mut sender = Sender {
-        held,
-        rate: Rate::of(request, settings),
-        connection,
-        out,
-        settings,
-        files: FILES.of(&location.settings),
-        written: 0,
+    let rate = Rate::of(request, TRANSFER.of(&request.location.settings));
+    let body: Option<&[u8]> = match &response.body {
+        _ if rate.is_some() || framing == BodyFraming::Chunked => None,
+        Body::Empty => Some(b""),
+        Body::Bytes(bytes) => Some(bytes),
+        _ => None,
     };
-    let mut body_bytes = 0;
-    let mut sent = sender.send_body(framing, &mut body, &mut body_bytes).await;
-    request.sent.body_bytes = body_bytes;
-    request.sent.head = Some(head);
-    if sent.is_ok() && framing == BodyFraming::Chunked {
-        sender.end_chunks(complete_trailers(request, &mut body));
+    let more_to_come = !request.connection.pending.is_empty();
+    let max = if more_to_come { HELD_MAX } else { COPIED_MAX };
+    match body.filter(|body| body.is_empty() || out.len() + body.len() <= max) {
+        Some(body) => {
+            out.extend_from_slice(body);
+            request.sent.head = Some(response.head);
+            request.sent.bytes = (out.len() - held) as u64;
+            record(request, out, framing, true);
+            None
+        }
+        None => Some(Box::new(Unsent {
+            response,
+            framing,
+            out,
+            held,
+            rate,
+        })),
     }
-    if sent.is_ok() && sender.rate.is_some() {
-        // The rate holds for what was gathered, too, and for a head without a body.
-        sent = sender.write(b"").await;
-    }
-    let mut out = std::mem::take(&mut sender.out);
-    if sent.is_err() {
-        out.clear();
-    }
-    // Earlier responses may still be in front of this one.
-    request.sent.bytes = sender.written + out.len().saturating_sub(sender.held) as u64;
+}
+
+/// Records that a response was sent, but for what is in `out`, which leaves next.
+fn record(request: &mut Request, out: Vec<u8>, framing: BodyFraming, is_complete: bool) {
     // As nginx counts: the lines around chunks too.
     request.sent.body_bytes = request.sent.bytes.saturating_sub(request.sent.header_bytes);
-    request.sent.is_complete = sent.is_ok();
+    request.sent.is_complete = is_complete;
     if out.is_empty() {
         request.connection.http.give_buffer(out);
     } else {
@@ -81,17 +86,65 @@ pub async fn send(request: &mut Request, response: Response) -> Result<(), Error
     }
     if framing == BodyFraming::Close {
         request.keep_alive.set(false);
-        if sent.is_err() {
+        if !is_complete {
             // An ordinary close would make what is short look whole.
             request.connection.stream.linger_reset();
         }
     }
-    sent?;
-    // What is held back leaves with the next response; when there is none, at once.
-    if request.connection.pending.is_empty() || !request.keep_alive.get() {
-        request.connection.flush().await?;
+}
+
+impl Unsent {
+    /// Sends it and records what was sent.
+    ///
+    /// # Errors
+    ///
+    /// The client left or was too slow, or the body could not be completed, which the client can
+    /// see: a chunked body has no end, one that would end with the connection ends by a reset,
+    /// any other is short.
+    pub async fn send(self: Box<Self>, request: &mut Request) -> Result<(), Error> {
+        let Self {
+            response,
+            framing,
+            out,
+            held,
+            rate,
+        } = *self;
+        let Response { head, mut body } = response;
+        let location = Rc::clone(&request.location);
+        let mut sender = Sender {
+            connection: Rc::clone(&request.connection),
+            out,
+            settings: TRANSFER.of(&location.settings),
+            files: FILES.of(&location.settings),
+            rate,
+            held,
+            written: 0,
+        };
+        let mut body_bytes = 0;
+        let mut sent = sender.send_body(framing, &mut body, &mut body_bytes).await;
+        request.sent.body_bytes = body_bytes;
+        request.sent.head = Some(head);
+        if sent.is_ok() && framing == BodyFraming::Chunked {
+            sender.end_chunks(complete_trailers(request, &mut body));
+        }
+        if sent.is_ok() && sender.rate.is_some() {
+            // The rate holds for what was gathered, too, and for a head without a body.
+            sent = sender.write(b"").await;
+        }
+        let Sender {
+            mut out,
+            held,
+            written,
+            ..
+        } = sender;
+        if sent.is_err() {
+            out.clear();
+        }
+        // Earlier responses may still be in front of this one.
+        request.sent.bytes = written + out.len().saturating_sub(held) as u64;
+        record(request, out, framing, sent.is_ok());
+        sent
     }
-    Ok(())
 }
 
 /// Adds to the trailers what is known now that the body was sent: its source's own, then those
@@ -176,13 +229,12 @@ impl Sender<'_> {
             Body::Empty if framing != BodyFraming::Chunked => Ok(()),
             Body::Bytes(bytes) if framing != BodyFraming::Chunked => {
                 *body_bytes = bytes.len() as u64;
-                self.send_bytes(&bytes).await
+                self.write(&bytes).await
             }
             other => {
                 *body = other;
                 let chunked = framing == BodyFraming::Chunked;
-                // Boxed, since the task of every connection would have room for it otherwise.
-                Box::pin(self.send_chunks(chunked, body, body_bytes)).await?;
+                self.send_chunks(chunked, body, body_bytes).await?;
                 if let BodyFraming::Length(length) = framing
                     && *body_bytes < length
                 {
@@ -192,17 +244,6 @@ impl Sender<'_> {
                 Ok(())
             }
         }
-    }
-
-    /// Sends the body with the head. Held back when the client already sent its next request.
-    async fn send_bytes(&mut self, bytes: &Bytes) -> Result<(), Error> {
-        let more_to_come = !self.connection.pending.is_empty();
-        let max = if more_to_come { HELD_MAX } else { COPIED_MAX };
-        if self.rate.is_none() && self.out.len() + bytes.len() <= max {
-            self.out.extend_from_slice(bytes);
-            return Ok(());
-        }
-        self.write(bytes).await
     }
 
     async fn send_chunks(
