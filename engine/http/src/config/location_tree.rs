@@ -1,16 +1,43 @@
 //! Finds the location of a URI among those of one level.
 
-use base::hash::BuildQuick;
 use engine::Pattern;
-use std::collections::HashMap;
 
 /// The locations of a server, or of a location that has some, by number of their level.
 #[derive(Default)]
 pub struct LocationTree {
-    exact: HashMap<Box<[u8]>, u32, BuildQuick>,
+    exact: Names,
     /// Sorted by prefix.
     prefixes: Vec<PrefixEntry>,
     patterns: Vec<(Pattern, u32)>,
+    /// What ends with a slash, without it.
+    slashed: Names,
+}
+
+/// Levels by name, sorted.
+#[derive(Default)]
+struct Names(Vec<(Box<[u8]>, u32)>);
+
+impl Names {
+    fn find(&self, name: &[u8]) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| (**known).cmp(name))
+    }
+
+    fn get(&self, name: &[u8]) -> Option<u32> {
+        Some(self.0[self.find(name).ok()?].1)
+    }
+
+    /// Gives `false` when there is one of that name, which stays.
+    fn add(&mut self, name: &[u8], level: u32) -> bool {
+        let place = self.find(name);
+        if let Err(at) = place {
+            self.0.insert(at, (name.into(), level));
+        }
+        place.is_err()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 struct PrefixEntry {
@@ -33,7 +60,7 @@ pub struct PrefixMatch {
 impl LocationTree {
     /// Adds `location = uri`; `false` when there is one.
     pub fn add_exact(&mut self, uri: &[u8], level: u32) -> bool {
-        self.exact.insert(uri.into(), level).is_none()
+        self.exact.add(uri, level)
     }
 
     /// Adds `location prefix`; `false` when there is one.
@@ -78,14 +105,21 @@ impl LocationTree {
             }
             self.prefixes[at].shorter = candidate;
         }
+        let prefixes = self
+            .prefixes
+            .iter()
+            .map(|entry| (&entry.prefix, entry.level));
+        let exact = self.exact.0.iter().map(|(name, level)| (name, *level));
+        for (name, level) in prefixes.chain(exact) {
+            if let Some(name) = name.strip_suffix(b"/") {
+                self.slashed.add(name, level);
+            }
+        }
     }
 
     /// The level of `location = uri`.
     pub fn exact(&self, uri: &[u8]) -> Option<u32> {
-        if self.exact.is_empty() {
-            return None;
-        }
-        self.exact.get(uri).copied()
+        self.exact.get(uri)
     }
 
     /// The longest prefix of `uri`.
@@ -111,19 +145,9 @@ impl LocationTree {
         &self.patterns
     }
 
-    /// Every prefix and exact location with its level, for redirects that add a slash.
+    /// The level of `location uri/`, or of `location = uri/`, for redirects that add a slash.
     pub fn with_slash(&self, uri: &[u8]) -> Option<u32> {
-        let is_it = |name: &[u8]| name.strip_suffix(b"/") == Some(uri);
-        let at = self.prefixes.partition_point(|entry| *entry.prefix <= *uri);
-        let prefix = self.prefixes[at..]
-            .iter()
-            .take_while(|entry| entry.prefix.starts_with(uri))
-            .find(|entry| is_it(&entry.prefix))
-            .map(|entry| entry.level);
-        if prefix.is_some() || self.exact.is_empty() {
-            return prefix;
-        }
-        self.exact(&[uri, b"/"].concat())
+        self.slashed.get(uri)
     }
 
     /// Whether there is nothing to find.
