@@ -78,17 +78,23 @@ impl Walk {
         }
     }
 
-    /// Goes to the next step.
+    /// Goes to the next step at which there is something to do.
     #[inline]
     pub(super) fn go_on(&mut self, request: &mut Request) {
-        self.step = self.step.next();
-        if self.step == Step::Handlers(Phase::ServerRewrite) {
-            request.location = Rc::clone(&request.server.root);
+        self.handler = 0;
+        loop {
+            self.step = self.step.next();
+            if self.step == Step::Handlers(Phase::ServerRewrite) {
+                request.location = Rc::clone(&request.server.root);
+            }
+            match self.step {
+                Step::Handlers(phase) if request.location.pipeline.handlers(phase).is_empty() => {}
+                _ => break,
+            }
         }
         if !Rc::ptr_eq(&self.level, &request.location) {
             self.level = Rc::clone(&request.location);
         }
-        self.handler = 0;
     }
 
     /// Runs handlers, phase after phase, until one has to wait or has an answer.
