@@ -55,24 +55,30 @@ impl<S: 'static> Slot<S> {
     /// This room's settings in `table`.
     #[inline]
     pub fn of<'t>(&self, table: &'t SettingsTable) -> &'t S {
+        self.entry(table)
+    }
+
+    /// This room's settings in `table`, held by count: for what outlives a borrow.
+    pub fn share(&self, table: &SettingsTable) -> Rc<S> {
+        Rc::clone(self.entry(table))
+    }
+
+    #[inline]
+    fn entry<'t>(&self, table: &'t SettingsTable) -> &'t Rc<S> {
         table.entries[self.index.load(Ordering::Relaxed)]
             .downcast_ref()
             .expect("an index belongs to one slot, whose type made the entry")
     }
 
-    /// This room's settings in `table`, held by count: for what outlives a borrow.
-    pub fn share(&self, table: &SettingsTable) -> Rc<S> {
-        Rc::clone(&table.entries[self.index.load(Ordering::Relaxed)])
-            .downcast()
-            .expect("an index belongs to one slot, whose type made the entry")
-    }
-
     /// This room's settings while they are still being read.
     pub fn edit<'t>(&self, entries: &'t mut [Option<Box<dyn Any>>]) -> Option<&'t mut S> {
-        entries
-            .get_mut(self.index.load(Ordering::Relaxed))?
-            .as_mut()?
-            .downcast_mut()
+        let entry = entries.get_mut(self.index.load(Ordering::Relaxed))?;
+        Self::unshared(entry.as_deref_mut()?)
+    }
+
+    /// The settings in an entry while they are still being read.
+    fn unshared(entry: &mut dyn Any) -> Option<&mut S> {
+        Rc::get_mut(entry.downcast_mut::<Rc<S>>()?)
     }
 }
 
@@ -99,7 +105,7 @@ pub trait AnySlot: Sync {
     fn index(&self) -> usize;
     /// The directives, in table order.
     fn rows(&self) -> Vec<Row>;
-    /// Settings with every default.
+    /// Settings with every default, held by count.
     fn fresh(&self) -> Box<dyn Any>;
     /// Reads one use of directive `row` into `settings`.
     ///
@@ -136,7 +142,7 @@ impl<S: Default + Inherit + 'static> AnySlot for Slot<S> {
     }
 
     fn fresh(&self) -> Box<dyn Any> {
-        Box::new(S::default())
+        Box::new(Rc::new(S::default()))
     }
 
     fn apply(
@@ -145,17 +151,13 @@ impl<S: Default + Inherit + 'static> AnySlot for Slot<S> {
         settings: &mut dyn Any,
         line: &mut Line<'_>,
     ) -> Result<(), Refused> {
-        let settings = settings
-            .downcast_mut()
-            .expect("the loader hands a slot its own settings");
+        let settings = Self::unshared(settings).expect("the loader hands a slot its own settings");
         self.directives[row].apply(settings, line)
     }
 
     fn inherit(&self, settings: &mut dyn Any, outer: &dyn Any) {
-        let settings: &mut S = settings
-            .downcast_mut()
-            .expect("the loader hands a slot its own settings");
-        let outer = outer
+        let settings = Self::unshared(settings).expect("the loader hands a slot its own settings");
+        let outer: &Rc<S> = outer
             .downcast_ref()
             .expect("the loader hands a slot its own settings");
         settings.inherit(outer);
@@ -165,14 +167,16 @@ impl<S: Default + Inherit + 'static> AnySlot for Slot<S> {
 /// The finished settings of one level, one entry a slot.
 #[derive(Clone)]
 pub struct SettingsTable {
-    entries: Rc<[Rc<dyn Any>]>,
+    /// Each an `Rc` of a slot's settings. In a box, since to find what is in an `Rc<dyn Any>` takes
+    /// longer than to follow another pointer.
+    entries: Rc<[Box<dyn Any>]>,
 }
 
 impl SettingsTable {
     /// Freezes what a loader filled.
     pub fn freeze(entries: impl IntoIterator<Item = Box<dyn Any>>) -> Self {
         Self {
-            entries: entries.into_iter().map(Rc::from).collect(),
+            entries: entries.into_iter().collect(),
         }
     }
 }
