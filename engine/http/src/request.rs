@@ -43,6 +43,32 @@ pub struct RequestHead {
     pub buf: Vec<u8>,
     /// The parts.
     pub parsed: http1::Head,
+    /// Memory of an earlier request's URI and host, for those of the next.
+    pub(crate) spare: Spare,
+}
+
+/// Empty strings with memory.
+#[derive(Default)]
+pub(crate) struct Spare {
+    pub(crate) uri: Vec<u8>,
+    pub(crate) host: Vec<u8>,
+}
+
+impl Spare {
+    /// Forgets what is in the strings, and memory beyond a kilobyte.
+    pub(crate) fn clear(&mut self) {
+        for text in [&mut self.uri, &mut self.host] {
+            text.clear();
+            text.shrink_to(1 << 10);
+        }
+    }
+}
+
+impl Clone for Spare {
+    /// Memory is not copied.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 /// One request, or a subrequest made for one.
@@ -151,10 +177,11 @@ pub struct Sent {
 
 impl Request {
     /// A request as parsed, before it is routed any further than to its server.
-    pub fn new(connection: Rc<Connection>, server: Rc<Server>, head: Box<RequestHead>) -> Self {
+    pub fn new(connection: Rc<Connection>, server: Rc<Server>, mut head: Box<RequestHead>) -> Self {
         let generation = Rc::clone(&connection.http.generation);
         let location = Rc::clone(&server.root);
         let started = connection.http.worker.now();
+        let Spare { uri, host } = std::mem::take(&mut head.spare);
         Self {
             method: head.parsed.method,
             connection,
@@ -162,12 +189,12 @@ impl Request {
             server,
             location,
             head,
-            uri: Vec::new(),
+            uri,
             args: Vec::new(),
             uri_is_original: true,
             location_matches_uri: true,
             uri_follows_alias: false,
-            host: Vec::new(),
+            host,
             host_port: None,
             is_internal: false,
             is_subrequest: false,

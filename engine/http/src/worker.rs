@@ -216,6 +216,7 @@ impl HttpWorker {
         let mut spare = self.spare_heads.borrow_mut();
         if spare.len() < SPARE_HEADS_MAX && head.buf.capacity() <= 16 << 10 {
             head.buf.clear();
+            head.spare.clear();
             head.parsed.reset();
             spare.push(head);
         }

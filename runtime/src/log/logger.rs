@@ -104,6 +104,8 @@ struct Target {
 #[derive(Clone, Default)]
 pub struct Logger {
     targets: Vec<Target>,
+    /// The least of what is written anywhere.
+    least: Option<Level>,
 }
 
 impl Logger {
@@ -114,6 +116,7 @@ impl Logger {
 
     /// Adds a sink for messages of `level` and worse.
     pub fn add(&mut self, level: Level, format: Format, sink: LogSink) {
+        self.least = self.least.max(Some(level));
         self.targets.push(Target {
             level,
             format,
@@ -128,7 +131,7 @@ impl Logger {
 
     /// Whether a message of `level` would be written anywhere.
     pub fn enabled(&self, level: Level) -> bool {
-        self.targets.iter().any(|target| level <= target.level)
+        Some(level) <= self.least
     }
 
     /// Writes a message about the server itself at once.

@@ -10,8 +10,8 @@ use crate::error::{Abort, Error};
 use crate::gateway::{Ended, Tunnel};
 use crate::module::{BoxFuture, Flow, Phase, Run};
 use crate::phase::{Course, Pause, Reached};
-use crate::request::Request;
 use crate::request::packed::Packed;
+use crate::request::{Request, Spare};
 use crate::response::Response;
 use base::place;
 use http1::{Known, Method, Version};
@@ -258,12 +258,15 @@ fn keep_alive(request: Box<Request>) {
     let Request {
         connection,
         location,
-        head,
+        mut head,
+        uri,
+        host,
         ..
     } = *request;
     let settings = TRANSFER.of(&location.settings);
     let millis = u32::try_from(*settings.keepalive_timeout).unwrap_or(u32::MAX);
     connection.idle_timeout.set(millis);
+    head.spare = Spare { uri, host };
     connection.http.give_head(head);
 }
 

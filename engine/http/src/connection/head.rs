@@ -255,7 +255,7 @@ fn fill(request: &mut Request) -> Result<(), (u16, String)> {
         select_server(request);
     }
     let allows_connect = CLIENT.of(&request.server.settings).allows_connect;
-    let RequestHead { buf, parsed } = &*request.head;
+    let RequestHead { buf, parsed, .. } = &*request.head;
     http1::check_method(parsed, buf, filled?, allows_connect)
         .map_err(|refusal| (refusal.status, refusal.reason.to_owned()))
 }
@@ -266,7 +266,8 @@ fn read_host_so_far(request: &mut Request) -> bool {
         return false;
     };
     request.host_port = host.port;
-    request.host = host.name.into_owned();
+    request.host.clear();
+    request.host.extend_from_slice(&host.name);
     true
 }
 
@@ -284,7 +285,7 @@ fn fill_framing(request: &mut Request) -> Result<BodyLength, (u16, String)> {
     request.keep_alive.set(framing.keep_alive);
     request.incoming = Incoming::new(framing.body, framing.expect_continue);
     if let Some(host) = framing.host {
-        request.host = host.name.into_owned();
+        request.host.extend_from_slice(&host.name);
         request.host_port = host.port;
     }
     Ok(framing.body)

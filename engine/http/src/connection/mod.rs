@@ -274,6 +274,9 @@ impl Connection {
     /// The client left.
     pub(crate) fn try_flush(&self) -> std::io::Result<bool> {
         let mut out = self.unsent.take();
+        if out.is_empty() {
+            return Ok(true);
+        }
         let mut at = 0;
         while at < out.len() {
             match self.stream.try_write(&out[at..]) {

@@ -34,7 +34,7 @@ pub(super) fn run(request: &mut Request) -> Result<Flow, Error> {
 
 /// Gives fields a value, in the place of the first that is there, or takes them away.
 fn set(command: &Command, field: &Field, value: &[u8], request: &mut Request) {
-    let http::request::RequestHead { buf, parsed } = &mut *request.head;
+    let http::request::RequestHead { buf, parsed, .. } = &mut *request.head;
     let mut first = None;
     parsed.retain(|known| {
         if !field.is_about(known.name.of(buf)) {
