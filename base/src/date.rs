@@ -45,12 +45,12 @@ impl Civil {
     #[must_use]
     pub fn from_unix(unix: i64) -> Self {
         let days = unix.div_euclid(SECONDS_PER_DAY);
-        let seconds = unix.rem_euclid(SECONDS_PER_DAY);
+        let seconds = unsigned(unix.rem_euclid(SECONDS_PER_DAY));
 
         // Years that begin in March put the leap day last. An era is 400 of them.
         let shifted = days + DAYS_TO_EPOCH;
         let era = shifted.div_euclid(DAYS_PER_ERA);
-        let day_of_era = shifted.rem_euclid(DAYS_PER_ERA);
+        let day_of_era = unsigned(shifted.rem_euclid(DAYS_PER_ERA));
         let leap_days = day_of_era / 1460 - day_of_era / 36524 + day_of_era / 146_096;
         let year_of_era = (day_of_era - leap_days) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
@@ -64,14 +64,14 @@ impl Civil {
         };
 
         Self {
-            year: era * 400 + year_of_era + i64::from(month <= 2),
+            year: era * 400 + i64::from(year_of_era) + i64::from(month <= 2),
             month: small(month),
             day: small(day),
             hour: small(seconds / 3600),
             minute: small(seconds / 60 % 60),
             second: small(seconds % 60),
-            // 1970-01-01 was a Thursday.
-            weekday: small((days + 4).rem_euclid(7)),
+            // Eras have whole weeks and begin on a Wednesday.
+            weekday: small((day_of_era + 3) % 7),
         }
     }
 
@@ -107,8 +107,13 @@ impl Civil {
 }
 
 /// Every part of a date but the year is below 256.
-fn small(part: i64) -> u8 {
+fn small(part: u32) -> u8 {
     u8::try_from(part).unwrap_or(u8::MAX)
+}
+
+/// What is left of a division is small and not negative, and counted on with faster so.
+fn unsigned(rest: i64) -> u32 {
+    u32::try_from(rest).unwrap_or(0)
 }
 
 /// Days in `month` (1 to 12) of `year`, 0 for another month.
@@ -145,8 +150,9 @@ pub fn write_http(unix: i64, out: &mut Vec<u8>) {
     text[20..22].copy_from_slice(&two_digits(t.minute));
     text[23..25].copy_from_slice(&two_digits(t.second));
     if (0..10_000).contains(&t.year) {
-        text[12..14].copy_from_slice(&two_digits(small(t.year / 100)));
-        text[14..16].copy_from_slice(&two_digits(small(t.year % 100)));
+        let year = unsigned(t.year);
+        text[12..14].copy_from_slice(&two_digits(small(year / 100)));
+        text[14..16].copy_from_slice(&two_digits(small(year % 100)));
         out.extend_from_slice(&text);
     } else {
         out.extend_from_slice(&text[..12]);
@@ -157,7 +163,7 @@ pub fn write_http(unix: i64, out: &mut Vec<u8>) {
 
 /// `number`, below 100, in two digits.
 fn two_digits(number: u8) -> [u8; 2] {
-    [b'0' + number / 10 % 10, b'0' + number % 10]
+    [b'0' + number / 10, b'0' + number % 10]
 }
 
 /// `Sun, 06-Nov-94 08:49:37 GMT`, or with a year of four digits from 2038, where old browsers
