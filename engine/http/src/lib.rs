@@ -32,5 +32,5 @@ pub use error::Error;
 pub use in_memory::InMemory;
 pub use module::{BoxFuture, Filter, Flow, Handler, Module, Phase, Stage};
 pub use request::{Request, RequestSlot};
-pub use response::{Response, ResponseHead};
+pub use response::{LastModified, Response, ResponseHead};
 pub use variable::Variable;

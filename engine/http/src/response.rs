@@ -55,8 +55,8 @@ pub struct ResponseHead {
     pub content_length: Option<u64>,
     /// Content-Encoding.
     pub content_encoding: Option<Bytes>,
-    /// Last-Modified, in seconds since 1970.
-    pub last_modified: Option<i64>,
+    /// Last-Modified.
+    pub last_modified: Option<LastModified>,
     /// ETag, with its quotes.
     pub etag: Option<Bytes>,
     /// Location, made absolute when sent if it begins with a slash (`absolute_redirect`).
@@ -82,7 +82,33 @@ pub struct ResponseHead {
     pub expects_trailers: bool,
 }
 
+/// When what is sent was changed last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LastModified {
+    /// In seconds since 1970. What was before is not told.
+    At(i64),
+    /// As another server or the configuration says it, which may be no date. It is passed on as
+    /// it is, and read only where somebody asks for the time.
+    Said(Bytes),
+}
+
+impl LastModified {
+    /// Seconds since 1970, if it is a date as it is written today.
+    #[must_use]
+    pub fn time(&self) -> Option<i64> {
+        match self {
+            Self::At(time) => Some(*time),
+            Self::Said(text) => base::date::parse_fixed(text),
+        }
+    }
+}
+
 impl ResponseHead {
+    /// The time of Last-Modified, in seconds since 1970.
+    pub fn modified(&self) -> Option<i64> {
+        self.last_modified.as_ref()?.time()
+    }
+
     /// Adds a field.
     pub fn add(&mut self, name: impl Into<Bytes>, value: impl Into<Bytes>) {
         self.fields.push((name.into(), value.into()));
@@ -126,6 +152,5 @@ impl ResponseHead {
     pub fn clear_validators(&mut self) {
         self.last_modified = None;
         self.etag = None;
-        self.remove(b"Last-Modified");
     }
 }

@@ -4,7 +4,7 @@
 
 use engine::directive::custom;
 use engine::{Arity, Contexts, Directive, Setting, SettingsTable, Slot, inherit_fields};
-use http::{Bytes, Error, Flow, Handler, Module, Phase, Request, Response};
+use http::{Bytes, Error, Flow, Handler, LastModified, Module, Phase, Request, Response};
 use http1::Method;
 
 /// Whether a location is one of these.
@@ -59,6 +59,6 @@ fn answer(request: &mut Request) -> Result<Flow, Error> {
         return Ok(Flow::Status(405));
     }
     let mut response = Response::text(200, "image/gif", Bytes::Static(PIXEL));
-    response.head.last_modified = Some(LAST_MODIFIED);
+    response.head.last_modified = Some(LastModified::At(LAST_MODIFIED));
     Ok(Flow::respond(response))
 }

@@ -25,7 +25,7 @@ fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<B
     }
     let condition = |known| request.header(known);
     if let Some(date) = condition(Known::IfUnmodifiedSince)
-        && !is_unmodified_since(date, head.last_modified)
+        && !is_unmodified_since(date, head.modified())
     {
         return Err(failed("If-Unmodified-Since"));
     }
@@ -41,7 +41,7 @@ fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<B
     }
     let rule = IF_MODIFIED_SINCE[*FILES.of(&request.location.settings).if_modified_since];
     // nginx wants both conditions to hold, where the RFC lets the tags decide alone.
-    let is_fresh = since.is_none_or(|date| !is_modified_since(rule, date, head.last_modified))
+    let is_fresh = since.is_none_or(|date| !is_modified_since(rule, date, head.modified()))
         && tags.is_none_or(|list| matches(list, head.etag.as_deref(), Comparison::Weak));
     if !is_fresh {
         return Ok(body);

@@ -10,7 +10,7 @@ mod open;
 use cache::FileCache;
 use http::core::files::{self, FILES, Files};
 use http::error::os_error;
-use http::{Body, Bytes, Error, Flow, Handler, Module, Phase, Request, Response};
+use http::{Body, Bytes, Error, Flow, Handler, LastModified, Module, Phase, Request, Response};
 use http1::Method;
 use runtime::log::Level;
 use std::io;
@@ -58,7 +58,7 @@ fn respond(request: &Request, settings: &Files, found: &Found) -> Response {
     let head = &mut response.head;
     head.content_type = Some(files::content_type(request));
     head.content_length = Some(found.size);
-    head.last_modified = Some(found.mtime);
+    head.last_modified = Some(LastModified::At(found.mtime));
     if *settings.etag {
         head.etag = Some(found.etag.clone());
     }

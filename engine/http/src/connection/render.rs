@@ -6,7 +6,7 @@ use crate::core::transfer::TRANSFER;
 use crate::error::Error;
 use crate::redirect;
 use crate::request::Request;
-use crate::response::ResponseHead;
+use crate::response::{LastModified, ResponseHead};
 
 /// How the end of a body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,12 +105,16 @@ fn content_fields(
         decimal(length, out);
         out.extend_from_slice(b"\r\n");
     }
-    if let Some(time) = head.last_modified.filter(|time| *time >= 0) {
-        out.extend_from_slice(b"Last-Modified: ");
-        base::date::write_http(time, out);
-        out.extend_from_slice(b"\r\n");
+    match &head.last_modified {
+        Some(LastModified::At(time)) if *time >= 0 => {
+            out.extend_from_slice(b"Last-Modified: ");
+            base::date::write_http(*time, out);
+            out.extend_from_slice(b"\r\n");
+            Ok(())
+        }
+        Some(LastModified::Said(said)) => known_field(out, b"Last-Modified: ", said),
+        Some(LastModified::At(_)) | None => Ok(()),
     }
-    Ok(())
 }
 
 fn connection_fields(request: &Request, head: &ResponseHead, out: &mut Vec<u8>) {

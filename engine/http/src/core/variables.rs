@@ -4,7 +4,7 @@ use super::files;
 use crate::connection::render::decimal;
 use crate::module::Module;
 use crate::request::Request;
-use crate::response::ResponseHead;
+use crate::response::{LastModified, ResponseHead};
 use crate::variable::Variable;
 use http1::Known;
 use std::io::Write;
@@ -279,9 +279,11 @@ fn sent_field(request: &Request, name: &[u8], out: &mut Vec<u8>) -> bool {
         }
         b"content_length" => head.content_length.is_some_and(|length| print(out, length)),
         b"content_encoding" => optional(&head.content_encoding, out),
-        b"last_modified" => head
-            .last_modified
-            .is_some_and(|time| text(out, base::date::http(time).as_bytes())),
+        b"last_modified" => match &head.last_modified {
+            None => false,
+            Some(LastModified::At(time)) => text(out, base::date::http(*time).as_bytes()),
+            Some(LastModified::Said(said)) => text(out, said),
+        },
         b"location" => head
             .location
             .as_ref()

@@ -7,7 +7,7 @@ use super::settings::{Settings, ignore};
 use crate::bytes::Bytes;
 use crate::error::Error;
 use crate::request::Request;
-use crate::response::ResponseHead;
+use crate::response::{LastModified, ResponseHead};
 use base::bytes::list_has_token;
 use http1::{ResponseField, ResponseName};
 use std::rc::Rc;
@@ -216,10 +216,7 @@ fn take<C>(
         ResponseName::Date => out.date = Some(value()),
         ResponseName::Server => out.server = Some(value()),
         ResponseName::ETag => out.etag = Some(value()),
-        ResponseName::LastModified => match base::date::parse_fixed(text) {
-            Some(time) => out.last_modified = Some(time),
-            None => out.fields.push((head.share(field.name), value())),
-        },
+        ResponseName::LastModified => out.last_modified = Some(LastModified::Said(value())),
         ResponseName::AcceptRanges if *call.settings.force_ranges => {}
         ResponseName::Location => match call.rewrite.location(request, text) {
             // What was rewritten to a path is made absolute; what the peer sent as a path stays.

@@ -63,7 +63,7 @@ pub(super) fn keep(
         expected: head.content_length,
         path,
         bits,
-        modified: head.last_modified,
+        modified: head.modified(),
     }))
 }
 

@@ -108,7 +108,7 @@ impl Expires {
             }
         };
         let now = request.connection.http.worker.wall().unix_secs;
-        let Some((expires, cache_control)) = when.fields(now, head.last_modified) else {
+        let Some((expires, cache_control)) = when.fields(now, head.modified()) else {
             return;
         };
         set(head, "Expires", expires);

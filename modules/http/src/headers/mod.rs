@@ -11,7 +11,7 @@ use engine::directive::{custom, keyword, lossy, set_once};
 use engine::setting::Inherit;
 use engine::{Arity, Contexts, Directive, Line, Refused, Setting, SettingsTable, Slot, Template};
 use expires::Expires;
-use http::{Body, Bytes, Error, Filter, Module, Request, ResponseHead, Stage};
+use http::{Body, Bytes, Error, Filter, LastModified, Module, Request, ResponseHead, Stage};
 use std::rc::Rc;
 
 /// What is added to the responses of a location.
@@ -160,17 +160,12 @@ fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<B
 /// Adds a field. `Last-Modified` and `ETag` are set, or removed by an empty value; any other
 /// field with an empty value is left out.
 pub(crate) fn add(head: &mut ResponseHead, name: &Bytes, value: Bytes) {
+    let is_empty = value.is_empty();
     if name.eq_ignore_ascii_case(b"ETag") {
-        head.etag = Some(value).filter(|value| !value.is_empty());
+        head.etag = Some(value).filter(|_| !is_empty);
     } else if name.eq_ignore_ascii_case(b"Last-Modified") {
-        head.remove(name);
-        head.last_modified = base::date::parse_http(&value)
-            .filter(|time| base::date::http(*time).as_bytes() == &*value);
-        // What is not a date as it is written today is sent as it stands.
-        if head.last_modified.is_none() && !value.is_empty() {
-            head.fields.push((name.clone(), value));
-        }
-    } else if !value.is_empty() {
+        head.last_modified = Some(LastModified::Said(value)).filter(|_| !is_empty);
+    } else if !is_empty {
         head.fields.push((name.clone(), value));
     }
 }
@@ -247,24 +242,25 @@ mod tests {
     fn special_fields_replace_and_disappear() {
         let mut head = ResponseHead {
             etag: Some("\"a\"".into()),
-            last_modified: Some(0),
+            last_modified: Some(LastModified::At(0)),
             ..ResponseHead::default()
         };
         let date = "Sun, 06 Nov 1994 08:49:37 GMT";
         add(&mut head, &"etag".into(), "\"b\"".into());
         add(&mut head, &"Last-Modified".into(), date.into());
         assert_eq!(head.etag, Some("\"b\"".into()));
-        assert_eq!(head.last_modified, Some(784_111_777));
+        assert_eq!(head.modified(), Some(784_111_777));
         assert!(head.fields.is_empty());
 
         add(&mut head, &"Last-Modified".into(), "long ago".into());
-        assert_eq!(head.last_modified, None);
-        assert_eq!(head.find(b"last-modified"), Some(&"long ago".into()));
+        assert_eq!(head.modified(), None);
+        let said = LastModified::Said("long ago".into());
+        assert_eq!(head.last_modified, Some(said));
 
         add(&mut head, &"ETag".into(), "".into());
         add(&mut head, &"Last-Modified".into(), "".into());
         add(&mut head, &"X".into(), "".into());
-        assert_eq!(head.etag, None);
+        assert_eq!((head.etag, head.last_modified), (None, None));
         assert!(head.fields.is_empty());
     }
 

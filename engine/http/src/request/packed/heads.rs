@@ -6,7 +6,7 @@ use crate::config::generation::Server;
 use crate::core::client::CLIENT;
 use crate::gateway::UpstreamHead;
 use crate::request::RequestHead;
-use crate::response::ResponseHead;
+use crate::response::{LastModified, ResponseHead};
 use http1::{Progress, RequestParser, ResponseField, ResponseName, Span};
 use std::rc::Rc;
 
@@ -67,7 +67,7 @@ pub(super) fn write_response(head: &ResponseHead, text: &mut Writer) {
         text.optional_bytes(value.as_deref());
     }
     text.optional(*content_length, Writer::number);
-    text.optional(last_modified.map(i64::cast_unsigned), Writer::number);
+    text.optional(last_modified.as_ref(), write_modified);
     for flag in [allows_ranges, is_final, must_close, expects_trailers] {
         text.flag(*flag);
     }
@@ -87,7 +87,7 @@ pub(super) fn read_response(text: &mut Reader<'_>) -> ResponseHead {
         date: text.optional_bytes(),
         server: text.optional_bytes(),
         content_length: text.optional(Reader::number),
-        last_modified: text.optional(Reader::number).map(u64::cast_signed),
+        last_modified: text.optional(read_modified),
         allows_ranges: text.flag(),
         is_final: text.flag(),
         must_close: text.flag(),
@@ -95,6 +95,23 @@ pub(super) fn read_response(text: &mut Reader<'_>) -> ResponseHead {
         fields: read_fields(text),
         trailers: read_fields(text),
         late_trailers: Vec::new(),
+    }
+}
+
+fn write_modified(text: &mut Writer, modified: &LastModified) {
+    match modified {
+        LastModified::At(time) => {
+            text.optional_bytes(None);
+            text.number(time.cast_unsigned());
+        }
+        LastModified::Said(said) => text.optional_bytes(Some(said)),
+    }
+}
+
+fn read_modified(text: &mut Reader<'_>) -> LastModified {
+    match text.optional_bytes() {
+        Some(said) => LastModified::Said(said),
+        None => LastModified::At(text.number().cast_signed()),
     }
 }
 
@@ -170,7 +187,7 @@ mod tests {
             charset: bytes("utf-8"),
             content_length: Some(1 << 40),
             content_encoding: bytes(""),
-            last_modified: Some(-1),
+            last_modified: Some(LastModified::At(-1)),
             etag: bytes("\"e\""),
             location: bytes("/l"),
             fields: pairs("N", "v"),
@@ -183,7 +200,11 @@ mod tests {
             late_trailers: Vec::new(),
             expects_trailers: true,
         };
-        for head in [head, ResponseHead::default()] {
+        let said = ResponseHead {
+            last_modified: Some(LastModified::Said("long ago".into())),
+            ..ResponseHead::default()
+        };
+        for head in [head, said, ResponseHead::default()] {
             let mut text = Writer::default();
             write_response(&head, &mut text);
             let again = read_response(&mut Reader::new(&text.finish()));
