@@ -51,6 +51,14 @@ impl Bytes {
 }
 
 impl Bytes {
+    /// The bytes of `all` from `start` to `end`, clamped to what there is.
+    #[must_use]
+    #[inline]
+    pub fn part_of(all: &Rc<[u8]>, start: usize, end: usize) -> Self {
+        let end = end.min(all.len());
+        Self::part(Rc::clone(all), start.min(end), end)
+    }
+
     /// A part of shared bytes; copied in the rare case that positions do not fit.
     fn part(all: Rc<[u8]>, start: usize, end: usize) -> Self {
         match (u32::try_from(start), u32::try_from(end)) {

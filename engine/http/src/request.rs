@@ -281,13 +281,7 @@ impl Request {
 
     /// The first value of a field that the parser knows.
     pub fn header(&self, known: Known) -> Option<&[u8]> {
-        let field = self
-            .head
-            .parsed
-            .fields
-            .iter()
-            .find(|field| field.known == known)?;
-        Some(field.value.of(&self.head.buf))
+        self.head.parsed.value(known, &self.head.buf)
     }
 
     /// Every field: name and value as received.

@@ -16,7 +16,7 @@ use http::gateway::{
     Upstreams, upstream,
 };
 use http::{Bytes, Error, Flow, Handler, Module, Phase, Request};
-use http1::{Method, Span};
+use http1::{Method, ResponseFields, Span};
 use std::rc::Rc;
 
 /// Where a tunnel leads if nothing is said: to whom the client names.
@@ -146,7 +146,7 @@ impl Codec for Joined {
             status_line: Span::new(0, bytes.len()),
             bytes,
             body_start: None,
-            fields: Vec::new(),
+            fields: ResponseFields::default(),
             length: None,
             has_body: false,
             keep_alive: false,

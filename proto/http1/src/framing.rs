@@ -1,6 +1,7 @@
 //! What a complete head means for the connection: where the body ends, whether another
 //! request may follow, which host is asked.
 
+use crate::names::is_same;
 use crate::{
     Detail, Field, Head, Host, Known, Method, Refusal, TargetForm, Version, validate_host,
 };
@@ -99,10 +100,13 @@ pub fn framing<'a>(head: &Head, buf: &'a [u8]) -> Result<Framing<'a>, Refusal> {
 
     let body = body_length(head, buf)?;
     let is_http11 = head.version == Version::Http11;
+    let may_keep = head.version != Version::Http09 && head.method != Method::Connect;
+    let connection = head.all(Known::Connection);
+    let connection = connection.map(|field| field.value.of(buf));
     let expects = |value: &[u8]| value.eq_ignore_ascii_case(b"100-continue");
     Ok(Framing {
         body,
-        keep_alive: keeps_alive(head, buf),
+        keep_alive: may_keep && keeps_alive(head.version, connection),
         expect_continue: is_http11 && head.value(Known::Expect, buf).is_some_and(expects),
         upgrade: head.has(Known::Upgrade),
         host: authority.or(host),
@@ -236,14 +240,20 @@ pub(crate) fn content_length(value: &[u8]) -> Option<u64> {
     (length <= i64::MAX.unsigned_abs()).then_some(length)
 }
 
-/// `close` in any Connection header wins over `keep-alive`; without either the version decides.
-fn keeps_alive(head: &Head, buf: &[u8]) -> bool {
-    if head.version == Version::Http09 || head.method == Method::Connect {
-        return false;
-    }
-    let mut keeps = head.version == Version::Http11;
-    for field in head.all(Known::Connection) {
-        for token in field.value.of(buf).split(|&byte| byte == b',') {
+/// Whether a peer that speaks `version` keeps the connection: `close` in any of the values of its
+/// Connection fields wins over `keep-alive`; without either the version decides.
+pub(crate) fn keeps_alive<'v>(
+    version: Version,
+    connection: impl Iterator<Item = &'v [u8]>,
+) -> bool {
+    let mut keeps = version == Version::Http11;
+    for value in connection {
+        // Most are one word.
+        if is_same(value, b"keep-alive") {
+            keeps = true;
+            continue;
+        }
+        for token in value.split(|&byte| byte == b',') {
             let token = token.trim_ascii();
             if token.eq_ignore_ascii_case(b"close") {
                 return false;

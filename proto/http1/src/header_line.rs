@@ -59,8 +59,7 @@ impl WholeLine {
     #[inline]
     fn find(window: &[u8], pos: usize) -> Option<Self> {
         let rest = window.get(pos..)?;
-        let is_special = |&byte: &u8| NAME[usize::from(byte)] != NameByte::Plain;
-        let name = rest.iter().position(is_special)?;
+        let name = scan::name_end(rest)?;
         let value = rest.get(name..)?.strip_prefix(b": ")?;
         let length = scan::line_control(value)?;
         let (text, end) = value.split_at_checked(length)?;
@@ -103,13 +102,13 @@ impl HeaderLine {
     /// Reads on from `pos`, up to the end of the line or of `window`.
     ///
     /// Source: `ngx_http_parse_header_line()`, nginx 1.31.5.
+    #[inline]
     pub(crate) fn read(
         &mut self,
         window: &[u8],
         pos: &mut usize,
         underscores: bool,
     ) -> Result<HeaderStep, Refusal> {
-        // The states follow each other, so a line that is all there takes one pass.
         if self.state == State::Start {
             if let Some(line) = WholeLine::find(window, *pos) {
                 self.start = *pos;
@@ -122,6 +121,26 @@ impl HeaderLine {
                     invalid: false,
                 });
             }
+            let rest = window.get(*pos..).unwrap_or_default();
+            if rest.starts_with(b"\r\n") {
+                *pos += b"\r\n".len();
+                return Ok(HeaderStep::End);
+            }
+        }
+        self.read_closely(window, pos, underscores)
+    }
+
+    /// Reads a line that is not all there, or not as usual. Not a part of [`Self::read`], which is
+    /// a part of every loop over lines.
+    #[inline(never)]
+    fn read_closely(
+        &mut self,
+        window: &[u8],
+        pos: &mut usize,
+        underscores: bool,
+    ) -> Result<HeaderStep, Refusal> {
+        // The states follow each other, so a line that is all there takes one pass.
+        if self.state == State::Start {
             let Some(&byte) = window.get(*pos) else {
                 return Ok(HeaderStep::Partial);
             };
@@ -163,8 +182,7 @@ impl HeaderLine {
     ) -> Result<(), Refusal> {
         loop {
             let rest = window.get(*pos..).unwrap_or_default();
-            let is_special = |&byte: &u8| NAME[usize::from(byte)] != NameByte::Plain;
-            let Some(run) = rest.iter().position(is_special) else {
+            let Some(run) = scan::name_end(rest) else {
                 *pos = window.len();
                 return Ok(());
             };

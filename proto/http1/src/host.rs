@@ -24,34 +24,26 @@ pub struct InvalidHost;
 ///
 /// Source: `ngx_http_validate_host()`, nginx 1.31.5; RFC 3986 section 3.2.2.
 pub fn validate_host(value: &[u8]) -> Result<Host<'_>, InvalidHost> {
-    let (name, port) = if value.first() == Some(&b'[') {
-        let close = memchr::memchr(b']', value).ok_or(InvalidHost)?;
-        let (literal, rest) = value.split_at(close + 1);
-        match rest.split_first() {
-            None => (literal, None),
-            Some((b':', port)) => (literal, Some(port)),
-            Some(_) => return Err(InvalidHost),
+    let in_brackets = value.first() == Some(&b'[');
+    let (name_end, has_upper) = if in_brackets {
+        let (inside, has_upper) = run(&value[1..], IN_LITERAL)?;
+        if value.get(1 + inside) != Some(&b']') {
+            return Err(InvalidHost);
         }
+        (inside + b"[]".len(), has_upper)
     } else {
-        let (name, port) = match memchr::memchr(b':', value) {
-            Some(colon) => (value.get(..colon), value.get(colon + 1..)),
-            None => (Some(value), None),
-        };
-        (name.unwrap_or_default(), port)
+        run(value, IN_NAME)?
     };
-
-    let inside = name
-        .strip_prefix(b"[")
-        .and_then(|name| name.strip_suffix(b"]"));
-    let has_upper = match inside {
-        Some(inside) => check_bytes(inside, IN_LITERAL)?,
-        None => check_bytes(name, IN_NAME)?,
+    let (name, rest) = value.split_at_checked(name_end).ok_or(InvalidHost)?;
+    let port = match rest {
+        [] => 0,
+        [b':', digits @ ..] => parse_port(digits)?,
+        _ => return Err(InvalidHost),
     };
     let name = name.strip_suffix(b".").unwrap_or(name);
     if name.is_empty() {
         return Err(InvalidHost);
     }
-    let port = port.map_or(Ok(0), parse_port)?;
     Ok(Host {
         name: if has_upper {
             Cow::Owned(name.to_ascii_lowercase())
@@ -91,19 +83,25 @@ const FLAGS: [u8; 256] = {
     flags
 };
 
-/// Whether there are upper-case letters in `bytes`, all of which must be allowed in `place`.
-fn check_bytes(bytes: &[u8], place: u8) -> Result<bool, InvalidHost> {
+/// How many bytes of `bytes` are allowed in `place`, and whether upper-case letters are among
+/// them. Two dots in a row are allowed nowhere.
+fn run(bytes: &[u8], place: u8) -> Result<(usize, bool), InvalidHost> {
     let mut upper = 0;
     let mut before = 0;
+    let mut length = 0;
     for &byte in bytes {
         let flags = FLAGS[usize::from(byte)];
-        if flags & place == 0 || (byte == b'.' && before == b'.') {
+        if flags & place == 0 {
+            break;
+        }
+        if byte == b'.' && before == b'.' {
             return Err(InvalidHost);
         }
         upper |= flags & UPPER;
         before = byte;
+        length += 1;
     }
-    Ok(upper != 0)
+    Ok((length, upper != 0))
 }
 
 /// A port; nothing after the colon is no port.

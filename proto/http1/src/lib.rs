@@ -14,11 +14,13 @@ mod host;
 mod known;
 mod limits;
 mod method;
+mod names;
 pub mod range;
 mod refusal;
 mod request;
 mod request_line;
 mod response;
+mod response_fields;
 mod response_name;
 mod scan;
 mod span;
@@ -38,9 +40,9 @@ pub use method::Method;
 pub use refusal::{Detail, Refusal};
 pub use request::{Progress, RequestParser};
 pub use response::{
-    BadResponse, ResponseBody, ResponseField, ResponseFraming, ResponseHead, ResponseParser,
-    response_framing,
+    BadResponse, ResponseBody, ResponseFraming, ResponseHead, ResponseParser, response_framing,
 };
+pub use response_fields::{ResponseField, ResponseFields};
 pub use response_name::ResponseName;
 pub use scan::line_control;
 pub use span::Span;

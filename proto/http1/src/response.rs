@@ -4,9 +4,10 @@
 //! points: a response without a status line is no response, and a NUL in a status line is
 //! refused.
 
-use crate::framing::content_length;
+use crate::framing::{content_length, keeps_alive};
 use crate::header_line::{HeaderLine, HeaderStep};
-use crate::{ResponseName, Span, Version};
+use crate::scan::line_control;
+use crate::{ResponseField, ResponseFields, ResponseName, Span, Version};
 
 /// A response head: spans into the buffer it was parsed from.
 #[derive(Clone, Debug, Default)]
@@ -18,18 +19,7 @@ pub struct ResponseHead {
     /// Code and reason as sent, without version and line end: `200 OK`.
     pub status_line: Span,
     /// Header lines in the order sent.
-    pub fields: Vec<ResponseField>,
-}
-
-/// One header line of a response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ResponseField {
-    /// As sent, in whatever case.
-    pub name: Span,
-    /// Without the spaces around it.
-    pub value: Span,
-    /// What `name` is, if a gateway has a use for it.
-    pub known: ResponseName,
+    pub fields: ResponseFields,
 }
 
 impl ResponseHead {
@@ -39,17 +29,6 @@ impl ResponseHead {
         self.status = 0;
         self.version = Version::Http11;
         self.status_line = Span::default();
-    }
-
-    /// Every header line called `known`, in order.
-    pub fn all(&self, known: ResponseName) -> impl Iterator<Item = &ResponseField> {
-        self.fields.iter().filter(move |field| field.known == known)
-    }
-
-    /// The value of the first header line called `known`.
-    #[must_use]
-    pub fn value<'b>(&self, known: ResponseName, buf: &'b [u8]) -> Option<&'b [u8]> {
-        self.all(known).next().map(|field| field.value.of(buf))
     }
 }
 
@@ -196,9 +175,34 @@ struct StatusLine {
 }
 
 impl StatusLine {
+    /// Reads a line written as nearly all are: a version, one space, a code, a space and a reason,
+    /// CR LF. `None` for whatever needs a closer look.
+    fn usual(bytes: &[u8]) -> Option<Self> {
+        let (start, rest) = bytes.split_first_chunk::<9>()?;
+        let version = match start {
+            b"HTTP/1.1 " => Version::Http11,
+            b"HTTP/1.0 " => Version::Http10,
+            _ => return None,
+        };
+        let (code, _) = rest.split_first_chunk::<3>()?;
+        let end = start.len() + line_control(rest)?;
+        let is_usual = rest.get(code.len()) == Some(&b' ') && bytes[end..].starts_with(b"\r\n");
+        let status = status_code(code).filter(|_| is_usual)?;
+        Some(Self {
+            status,
+            version,
+            code: start.len(),
+            end,
+            len: end + b"\r\n".len(),
+        })
+    }
+
     /// Reads `bytes` as far as they go; `None` when a correct line has not ended yet.
     fn parse(bytes: &[u8]) -> Result<Option<Self>, BadResponse> {
         const PREFIX: &[u8] = b"HTTP/";
+        if let Some(line) = Self::usual(bytes) {
+            return Ok(Some(line));
+        }
         let line_end = memchr::memchr(b'\n', bytes);
         let line = &bytes[..line_end.unwrap_or(bytes.len())];
         let common = line.len().min(PREFIX.len());
@@ -235,13 +239,10 @@ impl StatusLine {
         let spaces = version[space..].iter().take_while(|&&b| b == b' ').count();
         let code = b"HTTP/".len() + space + spaces;
         let (digits, rest) = text.get(code..)?.split_first_chunk::<3>()?;
-        let status = digits.iter().try_fold(0u16, |status, byte| {
-            byte.is_ascii_digit()
-                .then(|| status * 10 + u16::from(byte - b'0'))
-        })?;
         // IIS sends minor codes: "403.1".
         let ends = matches!(rest.first(), None | Some(b' ' | b'.'));
-        (ends && status >= 100).then_some(Self {
+        let status = status_code(digits).filter(|_| ends)?;
+        Some(Self {
             status,
             version: if is_http11 {
                 Version::Http11
@@ -253,6 +254,13 @@ impl StatusLine {
             len: line.len() + 1,
         })
     }
+}
+
+/// A code from 100.
+fn status_code(digits: &[u8; 3]) -> Option<u16> {
+    let [hundreds, tens, ones] = digits.map(|digit| u16::from(digit.wrapping_sub(b'0')));
+    let is_code = (1..10).contains(&hundreds) && tens < 10 && ones < 10;
+    is_code.then_some(hundreds * 100 + tens * 10 + ones)
 }
 
 /// Whether `major.minor` is 1.1 or more.
@@ -309,20 +317,20 @@ pub fn response_framing(
     buf: &[u8],
     to_head: bool,
 ) -> Result<ResponseFraming, BadResponse> {
-    for name in UNIQUE {
-        let mut lines = head.all(name);
+    for name in UNIQUE.into_iter().filter(|name| head.fields.repeats(*name)) {
+        let mut lines = head.fields.all(name);
         if let (Some(first), Some(again)) = (lines.next(), lines.next()) {
             return Err(BadResponse::Repeated(*again, *first));
         }
     }
-    let length = match head.all(ResponseName::ContentLength).next() {
+    let length = match head.fields.find(ResponseName::ContentLength) {
         None => None,
         Some(field) => {
             let parsed = content_length(field.value.of(buf));
             Some(parsed.ok_or(BadResponse::ContentLength(*field))?)
         }
     };
-    let coding = head.all(ResponseName::TransferEncoding).next();
+    let coding = head.fields.find(ResponseName::TransferEncoding);
     if let Some(coding) = coding {
         if length.is_some() {
             return Err(BadResponse::TwoLengths);
@@ -337,23 +345,11 @@ pub fn response_framing(
         (None, Some(length)) => ResponseBody::Length(length),
         (None, None) => ResponseBody::UntilClose,
     };
+    let connection = head.fields.all(ResponseName::Connection);
+    let keep_alive = keeps_alive(head.version, connection.map(|field| field.value.of(buf)));
     Ok(ResponseFraming {
         body,
         length,
-        keep_alive: keeps_alive(head, buf) && body != ResponseBody::UntilClose,
+        keep_alive: keep_alive && body != ResponseBody::UntilClose,
     })
-}
-
-fn keeps_alive(head: &ResponseHead, buf: &[u8]) -> bool {
-    let mut keeps = head.version == Version::Http11;
-    for field in head.all(ResponseName::Connection) {
-        for token in field.value.of(buf).split(|&byte| byte == b',') {
-            let token = token.trim_ascii();
-            if token.eq_ignore_ascii_case(b"close") {
-                return false;
-            }
-            keeps |= token.eq_ignore_ascii_case(b"keep-alive");
-        }
-    }
-    keeps
 }

@@ -70,64 +70,139 @@ pub(crate) const NAME: [NameByte; 256] = {
     table
 };
 
+/// Position of the first byte that is not a letter, a digit or a dash: where the name of a usual
+/// header line ends.
+#[inline]
+pub(crate) fn name_end(bytes: &[u8]) -> Option<usize> {
+    let mut rest = bytes;
+    while let Some((word, tail)) = rest.split_first_chunk::<8>() {
+        let odd = not_plain(u64::from_le_bytes(*word));
+        if odd != 0 {
+            return Some(bytes.len() - rest.len() + first_byte(odd));
+        }
+        rest = tail;
+    }
+    rest.iter()
+        .position(|&byte| NAME[usize::from(byte)] != NameByte::Plain)
+        .map(|found| bytes.len() - rest.len() + found)
+}
+
 /// Position of the first CR, LF or NUL: what ends a header value or may not be in one.
 #[must_use]
 #[inline]
 pub fn line_control(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
     let mut rest = bytes;
     while let Some((word, tail)) = rest.split_first_chunk::<8>() {
-        if has_below_14(u64::from_le_bytes(*word))
-            && let Some(found) = word.iter().position(|&byte| is_line_control(byte))
-        {
-            return Some(at + found);
+        let low = below_14(u64::from_le_bytes(*word));
+        if low != 0 {
+            // The first may be a tab, or another byte that means nothing.
+            let first = first_byte(low);
+            let found = if word.get(first).is_some_and(is_line_control) {
+                Some(first)
+            } else {
+                word.iter().position(is_line_control)
+            };
+            if let Some(found) = found {
+                return Some(bytes.len() - rest.len() + found);
+            }
         }
-        at += word.len();
         rest = tail;
     }
-    // The last eight bytes, some of them for the second time, are less work than each of the rest.
-    if let Some(last) = bytes.last_chunk::<8>()
-        && !has_below_14(u64::from_le_bytes(*last))
-    {
+    // The last bytes, some of them for the second time, are less work than each of the rest.
+    if last_word(bytes).is_some_and(|last| below_14(last) == 0) {
         return None;
     }
-    rest.iter()
-        .position(|&byte| is_line_control(byte))
-        .map(|found| at + found)
+    let found = rest.iter().position(is_line_control)?;
+    Some(bytes.len() - rest.len() + found)
 }
 
 #[inline]
-fn is_line_control(byte: u8) -> bool {
+fn is_line_control(byte: &u8) -> bool {
     matches!(byte, b'\r' | b'\n' | 0)
 }
 
-/// Whether one of eight bytes may be below 14, which CR, LF and NUL are. A subtraction that
-/// borrows from the next byte can only accuse a byte after one that is below 14.
+/// The last eight bytes, or all of four to seven, some of these twice.
 #[inline]
-fn has_below_14(word: u64) -> bool {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-    word.wrapping_sub(ONES.wrapping_mul(14)) & !word & HIGHS != 0
+pub(crate) fn last_word(bytes: &[u8]) -> Option<u64> {
+    if let Some(last) = bytes.last_chunk::<8>() {
+        return Some(u64::from_le_bytes(*last));
+    }
+    let (first, last) = (bytes.first_chunk::<4>()?, bytes.last_chunk::<4>()?);
+    Some(u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)))
+}
+
+// Eight bytes are asked at once, the first of them being the lowest. An answer is the high bit
+// of each byte that is meant. A sum may carry into the next byte, or a difference borrow from
+// it, but only out of a byte that is meant itself, so that the first one is always right.
+
+const HIGHS: u64 = each(0x80);
+
+/// `byte` eight times.
+const fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// Which of eight bytes the first high bit of `answer`, which has one, belongs to.
+#[inline]
+fn first_byte(answer: u64) -> usize {
+    (answer.trailing_zeros() / 8) as usize
+}
+
+/// The bytes below 14, which CR, LF and NUL are.
+#[inline]
+fn below_14(word: u64) -> u64 {
+    word.wrapping_sub(each(14)) & !word & HIGHS
+}
+
+/// The bytes that are not [`NameByte::Plain`].
+#[inline]
+fn not_plain(word: u64) -> u64 {
+    // Of bytes below 0x80.
+    let at_least = |word: u64, least: u8| word.wrapping_add(each(0x80 - least));
+    let lower = word | each(0x20);
+    let letter = at_least(lower, b'a') & !at_least(lower, b'z' + 1);
+    let digit = at_least(word, b'0') & !at_least(word, b'9' + 1);
+    let dash = !at_least(word ^ each(b'-'), 1);
+    !((letter | digit | dash) & !word) & HIGHS
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The eight-at-a-time search answers as the plain one, wherever the byte stands.
+    /// The eight-at-a-time searches answer as the plain ones, wherever the byte stands.
     #[test]
-    fn line_control_agrees_with_a_plain_search() {
+    fn agrees_with_plain_searches() {
         for length in 0..40 {
             for at in 0..=length {
                 for byte in 0..=255u8 {
-                    let mut text = vec![b'x'; length];
-                    if let Some(place) = text.get_mut(at) {
-                        *place = byte;
-                    }
-                    let expected = text.iter().position(|&byte| is_line_control(byte));
-                    assert_eq!(line_control(&text), expected, "{byte} at {at} of {length}");
+                    check(length, &[(at, byte)]);
                 }
             }
         }
+    }
+
+    /// What stands after a byte that is found changes nothing, nor does what before it is not.
+    #[test]
+    fn neighbours_do_not_matter() {
+        for byte in 0..=255 {
+            for other in 0..=255 {
+                check(8, &[(3, byte), (4, other)]);
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check(length: usize, bytes: &[(usize, u8)]) {
+        let mut text = vec![b'x'; length];
+        for (at, byte) in bytes {
+            if let Some(place) = text.get_mut(*at) {
+                *place = *byte;
+            }
+        }
+        let expected = text.iter().position(is_line_control);
+        assert_eq!(line_control(&text), expected, "{text:?}");
+        let is_odd = |byte: &u8| NAME[usize::from(*byte)] != NameByte::Plain;
+        assert_eq!(name_end(&text), text.iter().position(is_odd), "{text:?}");
     }
 }

@@ -90,7 +90,7 @@ pub(super) fn give<C: Codec>(
     remember(request, head);
     let body = store::keep(request, &settings, &response, body?)?;
     Ok(Flow::respond(Response {
-        head: Box::new(response),
+        head: response,
         body,
     }))
 }

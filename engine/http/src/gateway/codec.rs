@@ -3,7 +3,7 @@
 use crate::bytes::Bytes;
 use crate::error::Error;
 use crate::request::Request;
-use http1::{ResponseField, ResponseName, Span};
+use http1::{ResponseFields, ResponseName, Span};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -31,7 +31,7 @@ pub struct UpstreamHead {
     /// Code and reason.
     pub status_line: Span,
     /// The fields.
-    pub fields: Vec<ResponseField>,
+    pub fields: ResponseFields,
     /// The length that the peer announced.
     pub length: Option<u64>,
     /// Whether a body follows.
@@ -45,13 +45,12 @@ pub struct UpstreamHead {
 impl UpstreamHead {
     /// A part of the head, sharing its memory.
     pub fn share(&self, span: Span) -> Bytes {
-        Bytes::Shared(Rc::clone(&self.bytes)).slice(span.start(), span.end())
+        Bytes::part_of(&self.bytes, span.start(), span.end())
     }
 
     /// The value of the first field called `known`.
     pub fn value(&self, known: ResponseName) -> Option<&[u8]> {
-        let field = self.fields.iter().find(|field| field.known == known)?;
-        Some(field.value.of(&self.bytes))
+        Some(self.fields.find(known)?.value.of(&self.bytes))
     }
 }
 
@@ -72,7 +71,7 @@ pub struct Interim {
     /// The status: 1xx, and never 101.
     pub status: u16,
     /// The fields, in the bytes that it was read from.
-    pub fields: Vec<ResponseField>,
+    pub fields: ResponseFields,
 }
 
 /// A run of a body.

@@ -64,8 +64,7 @@ pub(super) fn keep_charset(request: &mut Request, settings: &Settings, head: &Up
     if *settings.ignore_headers & ignore::CHARSET != 0 {
         return;
     }
-    let mut fields = head.fields.iter();
-    if let Some(field) = fields.find(|field| field.known == ResponseName::XAccelCharset) {
+    if let Some(field) = head.fields.find(ResponseName::XAccelCharset) {
         records(request).charset = Some(head.share(field.value));
     }
 }
@@ -80,14 +79,14 @@ const SINGLE: u64 = ResponseName::ContentType.bit()
     | ResponseName::Refresh.bit()
     | ResponseName::Expires.bit();
 
-/// Makes the head for the client.
+/// Makes the head for the client. In a box from the start, since it is large and goes far.
 pub(super) fn response<C>(
     request: &mut Request,
     call: &Call<C>,
     head: &UpstreamHead,
-) -> Result<ResponseHead, Error> {
+) -> Result<Box<ResponseHead>, Error> {
     apply_limit_rate(request, &call.settings, head);
-    let mut out = ResponseHead {
+    let mut out = Box::new(ResponseHead {
         status: head.status,
         reason: Some(head.share(head.status_line)),
         content_length: head.length,
@@ -96,9 +95,9 @@ pub(super) fn response<C>(
         date: passes(&call.settings, ResponseName::Date),
         server: passes(&call.settings, ResponseName::Server),
         allows_ranges: *call.settings.force_ranges,
+        fields: Vec::with_capacity(head.fields.len()),
         ..ResponseHead::default()
-    };
-    out.fields.reserve(head.fields.len());
+    });
     let connection = listed_in_connection(head);
     let mut seen = 0;
     for field in &head.fields {
@@ -109,10 +108,10 @@ pub(super) fn response<C>(
             continue;
         }
         seen |= bit;
-        let is_listed = connection
-            .as_ref()
-            .is_some_and(|names| is_listed(names, name));
-        if call.settings.is_hidden(field.known, name) || is_listed {
+        let connection = connection.as_ref();
+        if call.settings.is_hidden(field.known, name)
+            || connection.is_some_and(|names| is_listed(names, name))
+        {
             continue;
         }
         take(request, call, head, field, &mut out);
@@ -147,13 +146,16 @@ fn warn_repeated(request: &Request, name: &[u8], value: &[u8]) {
 /// The names that `Connection` fields declare to be for the next hop alone (RFC 9110 section
 /// 7.6.1), as one list.
 fn listed_in_connection(head: &UpstreamHead) -> Option<Vec<u8>> {
-    let fields = head.fields.iter();
-    let values = fields
-        .filter(|field| field.known == ResponseName::Connection)
-        .map(|field| field.value.of(&head.bytes))
-        .filter(|value| !is_usual(value));
-    let all: Vec<&[u8]> = values.collect();
-    (!all.is_empty()).then(|| all.join(&b','))
+    let mut all: Option<Vec<u8>> = None;
+    for field in head.fields.all(ResponseName::Connection) {
+        let value = field.value.of(&head.bytes);
+        if !is_usual(value) {
+            let all = all.get_or_insert_default();
+            all.extend_from_slice(value);
+            all.push(b',');
+        }
+    }
+    all
 }
 
 fn is_usual(connection: &[u8]) -> bool {

@@ -77,7 +77,7 @@ impl Rules {
 /// is what the peer sent right after its head.
 pub(super) fn open(
     request: &mut Request,
-    head: ResponseHead,
+    head: Box<ResponseHead>,
     (peer, claim): (PeerStream, Claim),
     early: Vec<u8>,
     rules: Rules,
@@ -101,7 +101,7 @@ pub(super) fn open(
     request.tunnel = Some(Box::pin(join));
     request.keep_alive.set(false);
     Flow::respond(Response {
-        head: Box::new(head),
+        head,
         body: Body::Empty,
     })
 }

@@ -117,10 +117,7 @@ pub(super) const VARIABLES: &[Variable] = &[
         else {
             return false;
         };
-        let cookies = head
-            .fields
-            .iter()
-            .filter(|field| field.known == ResponseName::SetCookie);
+        let cookies = head.fields.all(ResponseName::SetCookie);
         let mut values = cookies.filter_map(|field| cookie(field.value.of(&head.bytes), name));
         let Some(value) = values.next() else {
             return false;

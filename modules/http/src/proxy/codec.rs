@@ -6,7 +6,8 @@ use http::gateway::{Codec, Decoded, HeadStep, Interim, RequestBody, UpstreamHead
 use http::request_body::trailers_of;
 use http::{Bytes, Error, Location, Request};
 use http1::{
-    ChunkLimits, ChunkedDecoder, ResponseBody, ResponseHead, ResponseParser, response_framing,
+    ChunkLimits, ChunkedDecoder, ResponseBody, ResponseFields, ResponseHead, ResponseParser,
+    response_framing,
 };
 use std::rc::Rc;
 
@@ -47,7 +48,7 @@ impl Http1 {
             tells_end: true,
             parser: ResponseParser::default(),
             parsed: ResponseHead {
-                fields: Vec::with_capacity(FIELDS_USUAL),
+                fields: ResponseFields::with_capacity(FIELDS_USUAL),
                 ..ResponseHead::default()
             },
             body: Body::Length(0),

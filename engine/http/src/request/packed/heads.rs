@@ -164,7 +164,7 @@ pub(crate) fn read_upstream(text: &mut Reader<'_>) -> UpstreamHead {
         body_start: None,
         status,
         status_line,
-        fields,
+        fields: fields.into_iter().collect(),
         length,
         has_body,
         keep_alive,
@@ -225,10 +225,12 @@ mod tests {
             body_start: None,
             status: 101,
             status_line: Span::new(9, 15),
-            fields: vec![
+            fields: [
                 field(Span::new(17, 27), Span::new(29, 36)),
                 field(Span::new(38, 41), Span::new(44, 45)),
-            ],
+            ]
+            .into_iter()
+            .collect(),
             length: Some(3),
             has_body: false,
             keep_alive: true,
