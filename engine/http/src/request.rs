@@ -140,6 +140,8 @@ pub struct Request {
     pub extra_fields: Vec<(crate::Bytes, crate::Bytes)>,
     /// What takes the connection over once the response's head was sent.
     pub tunnel: Option<crate::gateway::Tunnel>,
+    /// What is remembered of the peers that it was sent to, once it was to any.
+    pub(crate) records: Option<Box<crate::gateway::record::Records>>,
     /// The client's address where it is not the connection's (`realip`).
     pub real_peer: Option<sys::socket::PeerAddr>,
     /// `$request_id`, made at its first use.
@@ -214,6 +216,7 @@ impl Request {
             user: None,
             extra_fields: Vec::new(),
             tunnel: None,
+            records: None,
             real_peer: None,
             random_id: OnceCell::new(),
             redirects_left: REDIRECTS_MAX + 1,

@@ -107,7 +107,7 @@ pub fn finish(loading: &mut Loading, registry: &Registry) -> Option<Rc<Generatio
         binds_transparently: loading.shared::<Transparent>().0,
         by_name: variable::ByName::new(loading),
         levels,
-        kept_state: registry.kept_state().to_vec(),
+        state_count: registry.state_count(),
         modules: registry.modules.clone(),
     }))
 }

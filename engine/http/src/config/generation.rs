@@ -24,7 +24,7 @@ pub struct Generation {
     pub binds_transparently: bool,
     pub(crate) by_name: ByName,
     pub(super) levels: Vec<Rc<Location>>,
-    pub(super) kept_state: Vec<bool>,
+    pub(super) state_count: usize,
     pub(super) modules: Vec<&'static crate::Module>,
 }
 
@@ -41,12 +41,7 @@ impl Generation {
 
     /// How many request slots there are.
     pub(crate) fn state_count(&self) -> usize {
-        self.kept_state.len()
-    }
-
-    /// Whether request slot `index` outlives redirections.
-    pub fn keeps_state(&self, index: usize) -> bool {
-        self.kept_state.get(index).copied().unwrap_or(false)
+        self.state_count
     }
 
     /// The modules, in order.

@@ -28,7 +28,7 @@ pub struct Registry {
     server: Vec<&'static dyn AnySlot>,
     location: Vec<&'static dyn AnySlot>,
     by_name: HashMap<&'static str, Vec<Found>>,
-    kept_state: Vec<bool>,
+    state_count: usize,
 }
 
 impl Registry {
@@ -48,15 +48,15 @@ impl Registry {
             server: Vec::new(),
             location: Vec::new(),
             by_name: HashMap::new(),
-            kept_state: Vec::new(),
+            state_count: 0,
         };
         for module in registry.modules.clone() {
             for &slot in module.settings {
                 registry.add(slot, module);
             }
             for state in module.state {
-                state.place(registry.kept_state.len());
-                registry.kept_state.push(state.is_kept());
+                state.place(registry.state_count);
+                registry.state_count += 1;
             }
         }
         registry
@@ -124,8 +124,8 @@ impl Registry {
         self.by_name.keys().copied()
     }
 
-    /// Which request slots outlive redirections.
-    pub fn kept_state(&self) -> &[bool] {
-        &self.kept_state
+    /// How many request slots there are.
+    pub fn state_count(&self) -> usize {
+        self.state_count
     }
 }

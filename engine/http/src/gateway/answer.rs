@@ -129,7 +129,7 @@ fn body<C: Codec>(
     }
     let trailers = head::PassedTrailers::of(request, &call, head);
     relay.begin(call.codec, input, consumed);
-    relay.trailers = Rc::clone(&records(request).trailers);
+    relay.trailers = Rc::clone(records(request).trailers.get_or_insert_default());
     let watches = super::exchange::watches(request, &call.settings);
     let finishes = *call.settings.ignore_client_abort;
     let connection = Rc::clone(&request.connection);

@@ -46,10 +46,9 @@ pub use upstream::{Upstream, Upstreams};
 
 use crate::module::Module;
 
-/// What requests remember of their peers, and the variables that tell it.
+/// The variables that tell of the peers that a request was sent to.
 pub(crate) static MODULE: Module = Module {
     name: "upstream",
-    state: &[&record::RECORDS],
     variables: variables::VARIABLES,
     ..Module::EMPTY
 };

@@ -2,8 +2,8 @@
 
 use super::codec::UpstreamHead;
 use crate::bytes::Bytes;
+use crate::request::Request;
 use crate::request::packed::{self, Reader, Writer};
-use crate::request::{Request, RequestSlot};
 use runtime::Millis;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -79,8 +79,8 @@ pub struct Records {
     pub head: Option<Box<UpstreamHead>>,
     /// The charset that a peer asked for in `X-Accel-Charset`.
     pub charset: Option<Bytes>,
-    /// Trailers of the last response.
-    pub trailers: Trailers,
+    /// Trailers of the last response, where there may be any.
+    pub trailers: Option<Trailers>,
     /// What the log writes before the peer's name, such as `http://`.
     pub scheme: &'static str,
     /// What it writes after it: the URI sent; `None` for the URI as received.
@@ -91,9 +91,6 @@ pub struct Records {
     pub is_copy: bool,
 }
 
-/// The records of a request.
-pub static RECORDS: RequestSlot<Records> = RequestSlot::kept_across_redirects();
-
 impl Records {
     /// The current attempt.
     pub fn last(&self) -> Option<&Rc<Record>> {
@@ -103,22 +100,14 @@ impl Records {
 
 /// The records of `request`, made at the first use.
 pub fn records(request: &mut Request) -> &mut Records {
-    if RECORDS.get(request).is_none() {
-        RECORDS.set(request, Records::default());
-    }
-    RECORDS
-        .get_mut(request)
-        .expect("a slot that was just filled is not empty")
+    request.records.get_or_insert_default()
 }
 
 /// Lets `copy` know what `request` does.
 pub(crate) fn keep(request: &Request, copy: &mut Request) {
-    if let Some(records) = RECORDS.get(request) {
-        let same = Records {
-            is_copy: true,
-            ..records.clone()
-        };
-        RECORDS.set(copy, same);
+    copy.records.clone_from(&request.records);
+    if let Some(records) = &mut copy.records {
+        records.is_copy = true;
     }
 }
 
@@ -140,16 +129,16 @@ pub(crate) fn pack(request: &mut Request, text: &mut Writer) -> Option<Packed> {
         uri,
         is_active,
         is_copy,
-    } = RECORDS.take(request)?;
+    } = *request.records.take()?;
     text.optional(head, |text, head| packed::write_upstream(&head, text));
     text.optional_bytes(charset.as_deref());
     text.optional_bytes(uri.as_deref());
     text.flag(is_active);
     text.flag(is_copy);
-    let has_trailers = Rc::strong_count(&trailers) > 1 || !trailers.borrow().is_empty();
+    let is_wanted = |known: &Trailers| Rc::strong_count(known) > 1 || !known.borrow().is_empty();
     Some(Packed {
         attempts: attempts.into(),
-        trailers: has_trailers.then_some(trailers),
+        trailers: trailers.filter(is_wanted),
         scheme,
     })
 }
@@ -164,20 +153,32 @@ impl Packed {
             is_active: text.flag(),
             is_copy: text.flag(),
             attempts: self.attempts.into(),
-            trailers: self.trailers.unwrap_or_default(),
+            trailers: self.trailers,
             scheme: self.scheme,
         }
     }
 }
 
+/// The URI that peers are asked for.
+pub fn asked_uri(request: &Request) -> &[u8] {
+    let own = request
+        .records
+        .as_ref()
+        .and_then(|known| known.uri.as_deref());
+    own.unwrap_or(request.original_uri())
+}
+
 /// The charset that a peer asks for in `X-Accel-Charset`.
 pub fn charset_asked_for(request: &Request) -> Option<&Bytes> {
-    RECORDS.get(request)?.charset.as_ref()
+    request.records.as_ref()?.charset.as_ref()
 }
 
 /// The peer that `request` is sent to, as the error log names it, if it is sent to one.
 pub fn log_tag(request: &Request) -> Option<String> {
-    let records = RECORDS.get(request).filter(|records| records.is_active)?;
+    let records = request.records.as_ref()?;
+    if !records.is_active {
+        return None;
+    }
     let peer = records.last()?;
     let colon = if peer.peer.starts_with("unix:") {
         ":"
@@ -188,6 +189,6 @@ pub fn log_tag(request: &Request) -> Option<String> {
         "{}{}{colon}{}",
         records.scheme,
         peer.peer,
-        String::from_utf8_lossy(records.uri.as_deref().unwrap_or(request.original_uri()))
+        String::from_utf8_lossy(asked_uri(request))
     ))
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: nginx documentation, ngx_http_upstream_module, embedded variables.
 
-use super::record::{RECORDS, Record, Records};
+use super::record::{Record, Records};
 use crate::request::Request;
 use crate::variable::Variable;
 use http1::ResponseName;
@@ -16,7 +16,7 @@ pub(super) const VARIABLES: &[Variable] = &[
         })
     }),
     Variable::new("upstream_last_addr", |request, out| {
-        let Some(record) = RECORDS.get(request).and_then(Records::last) else {
+        let Some(record) = records(request).and_then(Records::last) else {
             return false;
         };
         let peer: &str = &record.peer;
@@ -29,7 +29,7 @@ pub(super) const VARIABLES: &[Variable] = &[
         true
     }),
     Variable::new("upstream_last_server_name", |request, out| {
-        let Some(record) = RECORDS.get(request).and_then(Records::last) else {
+        let Some(record) = records(request).and_then(Records::last) else {
             return false;
         };
         let server = &record.server;
@@ -86,10 +86,7 @@ pub(super) const VARIABLES: &[Variable] = &[
         })
     }),
     Variable::family("upstream_http_", |request, name, out| {
-        let Some(head) = RECORDS
-            .get(request)
-            .and_then(|records| records.head.as_ref())
-        else {
+        let Some(head) = records(request).and_then(|known| known.head.as_ref()) else {
             return false;
         };
         let is_it = |field: &[u8]| is_variable_name(field, name);
@@ -101,20 +98,17 @@ pub(super) const VARIABLES: &[Variable] = &[
         join(values, out)
     }),
     Variable::family("upstream_trailer_", |request, name, out| {
-        let Some(records) = RECORDS.get(request) else {
+        let Some(trailers) = records(request).and_then(|known| known.trailers.as_ref()) else {
             return false;
         };
-        let trailers = records.trailers.borrow();
+        let trailers = trailers.borrow();
         let values = trailers
             .iter()
             .filter(|(field, _)| is_variable_name(field, name));
         join(values.map(|(_, value)| &**value), out)
     }),
     Variable::family("upstream_cookie_", |request, name, out| {
-        let Some(head) = RECORDS
-            .get(request)
-            .and_then(|records| records.head.as_ref())
-        else {
+        let Some(head) = records(request).and_then(|known| known.head.as_ref()) else {
             return false;
         };
         let cookies = head.fields.all(ResponseName::SetCookie);
@@ -127,10 +121,14 @@ pub(super) const VARIABLES: &[Variable] = &[
     }),
 ];
 
+fn records(request: &Request) -> Option<&Records> {
+    request.records.as_deref()
+}
+
 /// Writes something of every attempt: `a, b : c`. The second argument of `write` says whether
 /// the attempt's response has come as far as the client's log would see it.
 fn each(request: &Request, out: &mut Vec<u8>, write: impl Fn(&Record, bool, &mut Vec<u8>)) -> bool {
-    let Some(records) = RECORDS.get(request).filter(|r| !r.attempts.is_empty()) else {
+    let Some(records) = records(request).filter(|r| !r.attempts.is_empty()) else {
         return false;
     };
     let last = records.attempts.len() - 1;

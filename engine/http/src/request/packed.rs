@@ -84,6 +84,8 @@ impl Request {
             mut sent,
             family,
             tunnel: _,
+            // Packed above.
+            records: _,
             real_peer,
             kept,
             state,
@@ -179,7 +181,9 @@ impl Packed {
     pub(crate) fn unpack(self) -> Box<Request> {
         let rare = self.rare.map(|rare| *rare).unwrap_or_default();
         let mut text = Reader::new(&self.text);
-        let records = self.records.map(|packed| packed.unpack(&mut text));
+        let records = self
+            .records
+            .map(|packed| Box::new(packed.unpack(&mut text)));
         let state = state(self.state, &self.generation);
         let mut request = Box::new(Request {
             connection: self.connection,
@@ -222,6 +226,7 @@ impl Packed {
             incoming: rare.incoming,
             body: self.body,
             tunnel: None,
+            records,
             real_peer: self.real_peer,
             variable_depth: Cell::default(),
             unsettled: Cell::default(),
@@ -235,9 +240,6 @@ impl Packed {
         request.head = rare.head.or(packed.map(Box::new)).unwrap_or_default();
         let sent = text.optional(heads::read_response).map(Box::new);
         request.sent.head = rare.sent_head.or(sent);
-        if let Some(records) = records {
-            record::RECORDS.set(&mut request, records);
-        }
         request
     }
 }

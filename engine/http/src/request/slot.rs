@@ -12,25 +12,15 @@ pub(super) type StateEntries = Box<[OnceCell<Box<dyn Any>>]>;
 /// Where a module keeps what it remembers about a request.
 pub struct RequestSlot<T: 'static> {
     index: AtomicUsize,
-    is_kept: bool,
     of: std::marker::PhantomData<fn() -> T>,
 }
 
 impl<T: 'static> RequestSlot<T> {
-    /// Forgotten when the request is redirected to another URI.
+    /// A slot, empty in every request. What is in it is forgotten when the request is redirected
+    /// to another URI.
     pub const fn new() -> Self {
         Self {
             index: AtomicUsize::new(usize::MAX),
-            is_kept: false,
-            of: std::marker::PhantomData,
-        }
-    }
-
-    /// Remembered until the request ends.
-    pub const fn kept_across_redirects() -> Self {
-        Self {
-            index: AtomicUsize::new(usize::MAX),
-            is_kept: true,
             of: std::marker::PhantomData,
         }
     }
@@ -86,17 +76,11 @@ impl<T: 'static> Default for RequestSlot<T> {
 pub trait AnyRequestSlot: Sync {
     /// Tells the slot its index; once, before any request.
     fn place(&self, index: usize);
-    /// Whether it outlives redirections.
-    fn is_kept(&self) -> bool;
 }
 
 impl<T: 'static> AnyRequestSlot for RequestSlot<T> {
     fn place(&self, index: usize) {
         self.index.store(index, Ordering::Relaxed);
-    }
-
-    fn is_kept(&self) -> bool {
-        self.is_kept
     }
 }
 
@@ -111,12 +95,8 @@ impl Request {
         self.state.get_or_init(|| empty_entries(&self.generation))
     }
 
-    /// Forgets what modules remember, but for what outlives redirections.
+    /// Forgets what modules remember.
     pub(crate) fn clear_state(&mut self) {
-        for (index, entry) in self.state.get_mut().into_iter().flatten().enumerate() {
-            if !self.generation.keeps_state(index) {
-                entry.take();
-            }
-        }
+        self.state.take();
     }
 }
