@@ -122,7 +122,7 @@ async fn run(request: &mut Request) -> Result<Flow, Error> {
         }
         Some(Pass::Named(..)) | None => return Ok(Flow::Decline),
     };
-    let call = Call {
+    let call = Box::new(Call {
         upstream,
         codec: Joined,
         settings: COMMON.share(&location.settings),
@@ -131,7 +131,7 @@ async fn run(request: &mut Request) -> Result<Flow, Error> {
         uri: Some(Vec::new()),
         replaces_body: true,
         can_chunk: false,
-    };
+    });
     gateway::converse(request, call).await
 }
 

@@ -8,8 +8,8 @@ use super::failure::Doing;
 use super::head;
 use super::pool::PeerStream;
 use super::read_ahead::{self, ReadAhead};
-use super::record::{Record, add, records};
-use super::relay::{Relay, Watched};
+use super::record::{add, records};
+use super::relay::{Lease, Relay, Watched};
 use super::settings::ignore;
 use super::store;
 use super::tunnel;
@@ -33,9 +33,8 @@ pub(super) struct Answer {
 /// Makes of `answer` what the configuration and the answer itself say.
 pub(super) fn give<C: Codec>(
     request: &mut Request,
-    call: Call<C>,
+    call: Box<Call<C>>,
     claim: Claim,
-    record: Rc<Record>,
     answer: Answer,
 ) -> Result<Flow, Error> {
     let Answer { peer, received } = answer;
@@ -49,7 +48,7 @@ pub(super) fn give<C: Codec>(
         // Nobody asked for another protocol: what follows would be read as something it is not.
         let message = "upstream switched protocols for a request that did not ask for it";
         request.log(runtime::log::Level::Error, message);
-        record.finish(request.connection.http.worker.now());
+        claim.record.finish(request.connection.http.worker.now());
         // As in nginx, without a page: the client may take whatever follows for the protocol.
         let mut refusal = Response::new(502);
         refusal.head.content_length = Some(0);
@@ -63,15 +62,14 @@ pub(super) fn give<C: Codec>(
         let early = input.get(consumed..).unwrap_or_default().to_vec();
         return Ok(tunnel::open(request, response, (peer, claim), early, rules));
     }
-    let mut relay = Relay::new(&call, claim, record, peer, request);
     // A connection that began with who its client is serves no other.
-    let is_shared = *call.settings.proxy_protocol == 0;
-    relay.keep_alive = head.keep_alive && is_sent && is_shared;
+    let keeps = head.keep_alive && is_sent && *call.settings.proxy_protocol == 0;
+    let mut lease = Lease::new(request, &call.upstream, (peer, claim), keeps);
     head::keep_charset(request, &call.settings, &head);
     let redirected = redirected(request, &call, &head);
     if let Some(flow) = redirected {
         if !head.has_body && input.len() == consumed {
-            relay.complete();
+            lease.complete();
         }
         remember(request, head);
         return Ok(flow);
@@ -82,7 +80,7 @@ pub(super) fn give<C: Codec>(
     let body = body(
         request,
         call,
-        relay,
+        lease,
         &head,
         (input, consumed),
         wants_buffering,
@@ -103,8 +101,8 @@ fn remember(request: &mut Request, head: Box<UpstreamHead>) {
 /// The body: at once where all of it is here, else as it comes.
 fn body<C: Codec>(
     request: &mut Request,
-    call: Call<C>,
-    mut relay: Relay<C>,
+    call: Box<Call<C>>,
+    mut lease: Lease,
     head: &UpstreamHead,
     (input, consumed): (Vec<u8>, usize),
     wants_buffering: bool,
@@ -112,7 +110,7 @@ fn body<C: Codec>(
     if !head.has_body {
         // Bytes that belong to no response make the connection worthless.
         if input.len() == consumed {
-            relay.complete();
+            lease.complete();
         }
         request.connection.http.give_buffer(input);
         return Ok(Body::Empty);
@@ -121,24 +119,23 @@ fn body<C: Codec>(
     if let (Some(start), Some(length)) = (head.body_start, head.length)
         && length == rest as u64
     {
-        add(&relay.record.response_length, rest);
-        relay.complete();
+        add(&lease.record().response_length, rest);
+        lease.complete();
         request.connection.http.give_buffer(input);
         let all = Bytes::Shared(Rc::clone(&head.bytes));
         return Ok(Body::Bytes(all.slice(start, head.bytes.len())));
     }
     let trailers = head::PassedTrailers::of(request, &call, head);
-    relay.begin(call.codec, input, consumed);
-    relay.trailers = Rc::clone(records(request).trailers.get_or_insert_default());
     let watches = super::exchange::watches(request, &call.settings);
     let finishes = *call.settings.ignore_client_abort;
     let connection = Rc::clone(&request.connection);
-    if !wants_buffering {
+    let limits = wants_buffering.then(|| read_ahead::Limits::of(&call.settings));
+    let relay = Relay::new(request, call, lease, (input, consumed));
+    let Some(limits) = limits else {
         return Ok(Body::from_source(
             Watched::new(relay, connection, watches).passing_trailers(trailers),
         ));
-    }
-    let limits = read_ahead::Limits::of(&call.settings);
+    };
     let ahead = ReadAhead::new(relay, &connection, limits, finishes);
     Ok(Body::from_source(
         Watched::new(ahead, connection, watches).passing_trailers(trailers),

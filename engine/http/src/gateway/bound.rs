@@ -26,7 +26,12 @@ impl OwnPools {
 
     fn open(&self, group: &Rc<Pool>) -> Rc<Pool> {
         self.find(group).unwrap_or_else(|| {
-            let own = Rc::<Pool>::default();
+            // One connection, for whatever location.
+            let own = Pool::new(KeepAlive {
+                connections: 1,
+                is_local: false,
+                ..group.rules.clone()
+            });
             let pair = (Rc::clone(group), Rc::clone(&own));
             self.0.borrow_mut().push(pair);
             own
@@ -60,31 +65,21 @@ pub(super) fn take(request: &Request, upstream: &Upstream, peer: PeerId) -> Opti
     let owner = request.location.id;
     if upstream.binds_clients
         && let Some(own) = own(request, upstream)
-        && let Some(idle) = own.take(peer, owner, &rules(&upstream.keep_alive))
+        && let Some(idle) = own.take(peer, owner)
     {
         return Some(idle);
     }
-    upstream.pool.take(peer, owner, &upstream.keep_alive)
+    upstream.pool.take(peer, owner)
 }
 
-/// Where a connection that `request` was sent over is kept, and by which rules.
-pub(super) fn home(request: &Request, upstream: &Upstream) -> (Rc<Pool>, KeepAlive) {
-    let keep_alive = &upstream.keep_alive;
+/// Where a connection that `request` was sent over is kept.
+pub(super) fn home(request: &Request, upstream: &Upstream) -> Rc<Pool> {
     let is_own = upstream.binds_clients
-        && keep_alive.connections > 0
+        && upstream.pool.rules.connections > 0
         && (authenticates(request) || own(request, upstream).is_some());
     if is_own {
         let own_pools = &request.connection.rare().own_pools;
-        return (own_pools.open(&upstream.pool), rules(keep_alive));
+        return own_pools.open(&upstream.pool);
     }
-    (Rc::clone(&upstream.pool), keep_alive.clone())
-}
-
-/// One connection, for whatever location.
-fn rules(keep_alive: &KeepAlive) -> KeepAlive {
-    KeepAlive {
-        connections: 1,
-        is_local: false,
-        ..keep_alive.clone()
-    }
+    Rc::clone(&upstream.pool)
 }

@@ -23,9 +23,10 @@ const NOBODY: &str = "no live upstreams";
 /// A peer that was chosen. Dropped, it is given back: a client that leaves costs it nothing.
 pub(super) struct Claim {
     upstream: Rc<Upstream>,
-    http: Rc<HttpWorker>,
+    pub(super) http: Rc<HttpWorker>,
     pub(super) peer: Chosen,
-    record: Rc<Record>,
+    /// What is remembered of the attempt.
+    pub(super) record: Rc<Record>,
     /// What is to be learned about the session that the peer answers, if anything.
     pub(super) lesson: Option<Rc<Lesson>>,
     is_open: bool,
@@ -34,11 +35,6 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// What is remembered of the attempt.
-    pub(super) fn record(&self) -> &Record {
-        &self.record
-    }
-
     /// The head of the peer's answer is there.
     pub(super) fn answered(&mut self) {
         let upstream = &self.upstream;
@@ -97,29 +93,37 @@ impl Drop for Claim {
     }
 }
 
-/// What a search for a peer came to.
+/// What waiting for a peer came to.
 pub(super) enum Choice {
-    /// A peer, and the record of the attempt.
-    Peer(Claim, Rc<Record>),
+    /// A peer.
+    Peer(Claim),
     /// Every peer is down, full or given up; in words for the log.
     Nobody(&'static str),
     /// The client left while it waited for one.
     ClientLeft,
 }
 
-/// Chooses a peer and begins to keep record of it. Where the group has a queue, waits in it.
-pub(super) async fn choose<C>(
+/// Chooses a peer, where there is one now, and begins to keep record of it. Those who wait in the
+/// group's queue go first.
+pub(super) fn choose(
+    request: &mut Request,
+    upstream: &Rc<Upstream>,
+    attempt: &mut Attempt,
+) -> Option<Claim> {
+    if !upstream.queue.is_empty() {
+        return None;
+    }
+    let chosen = choose_now(request, upstream, attempt)?;
+    Some(claim(request, upstream, chosen, attempt.now, None))
+}
+
+/// Where no peer could be chosen: waits in the group's queue, if it has one, until one can.
+pub(super) async fn wait<C>(
     request: &mut Request,
     call: &Call<C>,
     attempt: &mut Attempt,
 ) -> Choice {
     let upstream = &call.upstream;
-    // Those who wait go first.
-    if upstream.queue.is_empty()
-        && let Some(chosen) = choose_now(request, upstream, attempt)
-    {
-        return claim(request, upstream, chosen, attempt.now, None);
-    }
     let began = attempt.now;
     let Some(place) = upstream.queue.enter() else {
         return Choice::Nobody(match upstream.queue.number {
@@ -136,7 +140,8 @@ pub(super) async fn choose<C>(
         {
             let waited = attempt.now.saturating_sub(began);
             drop(place);
-            return claim(request, upstream, chosen, attempt.now, Some(waited));
+            let claim = claim(request, upstream, chosen, attempt.now, Some(waited));
+            return Choice::Peer(claim);
         }
         if attempt.now >= end {
             return Choice::Nobody("no live upstreams until the queue timed out");
@@ -172,7 +177,7 @@ fn claim(
     peer: Chosen,
     now: Millis,
     waited: Option<Millis>,
-) -> Choice {
+) -> Claim {
     let lesson = upstream.sticky.as_ref().and_then(|sticky| {
         sticky.chosen(request, &peer.session_id);
         Lesson::new(sticky, &peer.session_id)
@@ -181,14 +186,13 @@ fn claim(
     let record = Record::new(Rc::clone(&config.name), Rc::clone(&config.server), now);
     record.queue_time.set(waited);
     records(request).attempts.push(Some(Rc::clone(&record)));
-    let claim = Claim {
+    Claim {
         upstream: Rc::clone(upstream),
         http: Rc::clone(&request.connection.http),
         peer,
-        record: Rc::clone(&record),
+        record,
         lesson,
         is_open: true,
         is_cut: false,
-    };
-    Choice::Peer(claim, record)
+    }
 }

@@ -3,10 +3,10 @@
 use super::announce;
 use super::answer::{self, Answer};
 use super::bound;
-use super::claim::{self, Claim};
+use super::claim::{self, Choice, Claim};
 use super::codec::{Codec, RequestBody};
 use super::early;
-use super::exchange::{Exchange, Outgoing, Received, unless_left};
+use super::exchange::{Exchange, Outgoing, Received, unless_left, watches};
 use super::failure::{Doing, Failure};
 use super::head::Rewrite;
 use super::hints::Hints;
@@ -17,14 +17,22 @@ use super::upstream::Upstream;
 use crate::error::Error;
 use crate::module::Flow;
 use crate::request::Request;
+use crate::request_body::ReceivedBody;
 use engine::peer::{Attempt, Outcome, Session};
 use http1::Method;
 use runtime::log::Level;
 use runtime::{Millis, Stream};
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::rc::Rc;
+
+/// Bytes of a request's head that there is room for at once: few are longer.
+const HEAD_USUAL: usize = 1024;
+
+/// Bytes of a body that leave in one piece with the head.
+const SMALL_BODY: usize = 4096;
 
 /// Everything that a conversation needs to know beforehand.
 pub struct Call<C> {
@@ -78,6 +86,12 @@ struct Search {
     local: Option<Local>,
     /// The request in the protocol's words, unless it is put so anew for each peer.
     head: Option<Vec<u8>>,
+    /// The body that goes with it.
+    plan: RequestBody,
+    /// Whether that is passed as it comes, and so cannot be sent again.
+    streams: bool,
+    /// What came of such a body before the peer was asked.
+    early: Vec<u8>,
 }
 
 /// Asks the peers of `call` until one answers.
@@ -85,28 +99,41 @@ struct Search {
 /// # Errors
 ///
 /// The client's body cannot be read, or something of ours failed.
-pub async fn converse<C: Codec>(request: &mut Request, mut call: Call<C>) -> Result<Flow, Error> {
-    let (plan, streams, early) = prepare_body(request, &call).await?;
-    let worker = Rc::clone(&request.connection.http.worker);
-    let mut search = begin(request, &mut call, worker.now());
+pub async fn converse<C: Codec>(
+    request: &mut Request,
+    mut call: Box<Call<C>>,
+) -> Result<Flow, Error> {
+    let passes_body =
+        !call.replaces_body && *call.settings.pass_request_body && early::is_there(request)?;
+    let early = match request.body.is_none() && request.incoming.has_body() {
+        true => Box::pin(read_body(request, &call, passes_body)).await?,
+        false => None,
+    };
+    let mut search = begin(request, &mut call, early);
+    if passes_body {
+        search.plan = plan(request, &call, search.streams);
+    }
     if !*call.settings.bind_dynamic {
         search.local = call.settings.local_address(request);
     }
     if !*call.settings.request_dynamic {
-        let mut head = Vec::with_capacity(1024);
-        call.codec.write_head(request, plan, &mut head)?;
+        let mut head = Vec::with_capacity(HEAD_USUAL);
+        call.codec.write_head(request, search.plan, &mut head)?;
         search.head = Some(head);
     }
     loop {
-        search.attempt.now = worker.now();
-        let chosen = claim::choose(request, &call, &mut search.attempt).await;
-        let (claim, record) = match chosen {
-            claim::Choice::Peer(claim, record) => (claim, record),
-            claim::Choice::Nobody(why) => {
-                request.return_body_part(early);
+        search.attempt.now = request.connection.http.worker.now();
+        let chosen = match claim::choose(request, &call.upstream, &mut search.attempt) {
+            Some(claim) => Choice::Peer(claim),
+            None => Box::pin(claim::wait(request, &call, &mut search.attempt)).await,
+        };
+        let claim = match chosen {
+            Choice::Peer(claim) => claim,
+            Choice::Nobody(why) => {
+                request.return_body_part(search.early);
                 return Ok(Flow::Status(no_live(request, &call, why)));
             }
-            claim::Choice::ClientLeft => {
+            Choice::ClientLeft => {
                 return Ok(Flow::Status(
                     Failure::ClientLeft(Doing::Connecting).status(),
                 ));
@@ -115,17 +142,14 @@ pub async fn converse<C: Codec>(request: &mut Request, mut call: Call<C>) -> Res
         search.tries = search.tries.saturating_sub(1);
         let mut visit = Visit {
             claim,
-            record,
             is_cached: false,
             is_asked: false,
             is_last: search.tries == 0,
-            streams,
-            early: &early,
         };
-        let failure = match visit.run(request, &mut call, plan, &search).await {
+        let failure = match visit.run(request, &mut call, &search).await {
             Ok(answer) => {
                 let lesson = visit.claim.lesson.clone();
-                let given = answer::give(request, call, visit.claim, visit.record, answer);
+                let given = answer::give(request, call, visit.claim, answer);
                 if let Some(lesson) = lesson {
                     lesson.learn(request);
                 }
@@ -134,44 +158,33 @@ pub async fn converse<C: Codec>(request: &mut Request, mut call: Call<C>) -> Res
             Err(failure) => failure,
         };
         let is_asked = visit.is_asked;
-        if let Some(flow) = search.after(request, &call, visit, failure, streams)? {
+        if let Some(flow) = search.after(request, &call, visit, failure)? {
             if !is_asked {
                 // Whoever is asked instead gets all of it.
-                request.return_body_part(early);
+                request.return_body_part(search.early);
             }
             return Ok(flow);
         }
     }
 }
 
-/// Reads the body, unless it is passed on as it comes. Gives what is sent of it, whether it is
-/// passed on as it comes, and what of such a body is here.
-async fn prepare_body<C: Codec>(
+/// Reads the body, unless it is to be passed on as it comes: then gives what of it is here.
+async fn read_body<C: Codec>(
     request: &mut Request,
     call: &Call<C>,
-) -> Result<(RequestBody, bool, Vec<u8>), Error> {
-    let passes_body =
-        !call.replaces_body && *call.settings.pass_request_body && early::is_there(request)?;
+    passes_body: bool,
+) -> Result<Option<Vec<u8>>, Error> {
     let streams = !*call.settings.request_buffering
         && passes_body
-        && request.body.is_none()
-        && request.incoming.has_body()
         && (call.can_chunk || !request.incoming.is_chunked());
     let mut early = Vec::new();
-    let streams = streams && !early::take(request, &mut early).await?;
-    if !streams
-        && request.body.is_none()
-        && request.incoming.has_body()
-        && request.incoming.is_untouched()
-    {
+    if streams && !early::take(request, &mut early).await? {
+        return Ok(Some(early));
+    }
+    if request.body.is_none() && request.incoming.is_untouched() {
         request.read_body().await?;
     }
-    let plan = if passes_body {
-        plan(request, call, streams)
-    } else {
-        RequestBody::None
-    };
-    Ok((plan, streams, early))
+    Ok(None)
 }
 
 fn plan<C: Codec>(request: &Request, call: &Call<C>, streams: bool) -> RequestBody {
@@ -191,7 +204,8 @@ fn plan<C: Codec>(request: &Request, call: &Call<C>, streams: bool) -> RequestBo
     }
 }
 
-fn begin<C>(request: &mut Request, call: &mut Call<C>, now: Millis) -> Search {
+fn begin<C>(request: &mut Request, call: &mut Call<C>, early: Option<Vec<u8>>) -> Search {
+    let started = request.connection.http.worker.now();
     let records = records(request);
     records.scheme = call.scheme;
     records.uri = call.uri.take();
@@ -206,10 +220,13 @@ fn begin<C>(request: &mut Request, call: &mut Call<C>, now: Millis) -> Search {
     Search {
         attempt: Attempt::default(),
         tries: if limit == 0 { all } else { all.min(limit) },
-        started: now,
+        started,
         wants_fresh: false,
         local: None,
         head: None,
+        plan: RequestBody::None,
+        streams: early.is_some(),
+        early: early.unwrap_or_default(),
     }
 }
 
@@ -231,16 +248,16 @@ impl Search {
         &mut self,
         request: &mut Request,
         call: &Call<C>,
-        mut visit: Visit<'_>,
+        mut visit: Visit,
         failure: Failure,
-        streams: bool,
     ) -> Result<Option<Flow>, Error> {
         let now = request.connection.http.worker.now();
         let status = failure.status();
-        if visit.record.status.get() == 0 || !matches!(failure, Failure::Status(_)) {
-            visit.record.status.set(status);
+        let record = &visit.claim.record;
+        if record.status.get() == 0 || !matches!(failure, Failure::Status(_)) {
+            record.status.set(status);
         }
-        visit.record.finish(now);
+        record.finish(now);
         if let Some(message) = failure.message() {
             let level = match failure {
                 Failure::ClientLeft(_) => Level::Info,
@@ -271,7 +288,7 @@ impl Search {
                 _ => Ok(Some(Flow::Status(status))),
             };
         };
-        if self.may_go_on(request, &call.settings, bit, visit.is_asked, streams, now)
+        if self.may_go_on(request, &call.settings, bit, visit.is_asked, now)
             && (is_stale || take_retry(request, &call.upstream, now))
         {
             return Ok(None);
@@ -286,7 +303,6 @@ impl Search {
         settings: &Settings,
         bit: u32,
         is_asked: bool,
-        streams: bool,
         now: Millis,
     ) -> bool {
         let mut needed = bit;
@@ -297,7 +313,7 @@ impl Search {
         let timeout = *settings.next_upstream_timeout;
         self.tries > 0
             && *settings.next_upstream & (needed | next::OFF) == needed
-            && !(is_asked && streams)
+            && !(is_asked && self.streams)
             && (timeout == 0 || now.saturating_sub(self.started) < timeout)
     }
 }
@@ -326,54 +342,71 @@ fn has_retry(request: &Request, upstream: &Upstream, now: Millis) -> bool {
 }
 
 /// One try of one peer.
-struct Visit<'v> {
+struct Visit {
     claim: Claim,
-    record: Rc<Record>,
     /// Whether the connection was an idle one.
     is_cached: bool,
     /// Whether some of the request may have reached the peer.
     is_asked: bool,
     is_last: bool,
-    /// Whether the body is passed as it comes, and so cannot be sent again.
-    streams: bool,
-    /// What came of such a body before the peer was asked.
-    early: &'v [u8],
 }
 
-impl Visit<'_> {
+impl Visit {
     async fn run<C: Codec>(
         &mut self,
         request: &mut Request,
         call: &mut Call<C>,
-        plan: RequestBody,
         search: &Search,
     ) -> Result<Answer, Failure> {
         if !call.settings.allow_upstream.all(request) {
             return Err(Failure::Denied);
         }
-        let peer = self.connect(request, call, search).await?;
+        let idle = self.take_idle(request, call, search);
+        self.is_cached = idle.is_some();
+        let peer = match idle {
+            Some(peer) => peer,
+            None => Box::pin(self.connect(request, call, search)).await?,
+        };
+        let record = &self.claim.record;
         let now = request.connection.http.worker.now();
-        let connect_time = now.saturating_sub(self.record.started);
-        self.record.connect_time.set(Some(connect_time));
+        let connect_time = now.saturating_sub(record.started);
+        record.connect_time.set(Some(connect_time));
         if let Some(head) = call.codec.head_at_connect() {
-            self.record.header_time.set(Some(connect_time));
+            record.header_time.set(Some(connect_time));
+            record.status.set(head.status);
             self.claim.answered();
-            self.record.status.set(head.status);
             let received = Received::at_connect(head);
             return Ok(Answer { peer, received });
         }
         self.is_asked = true;
-        let received = self.ask(request, call, plan, &peer, search).await?;
+        let mut out = words(request, call, search)?;
+        let exchange = Exchange {
+            peer: &peer,
+            codec: RefCell::new(&mut call.codec),
+            settings: &call.settings,
+            record: &self.claim.record,
+            client: Rc::clone(&request.connection),
+            watches: watches(request, &call.settings),
+            hints: Hints::of(request, &call.settings),
+        };
+        let outgoing = match &request.body {
+            _ if search.plan == RequestBody::None => Outgoing::Nothing,
+            None if search.plan == RequestBody::Length(0) => Outgoing::Nothing,
+            None => Outgoing::Stream(request),
+            Some(body) => outgoing(body, search.plan, &exchange.codec, &mut out),
+        };
+        let received = exchange.run(&out, outgoing).await?;
+        let record = &self.claim.record;
         let now = request.connection.http.worker.now();
-        let header_time = now.saturating_sub(self.record.started);
-        self.record.header_time.set(Some(header_time));
+        let header_time = now.saturating_sub(record.started);
+        record.header_time.set(Some(header_time));
+        record.status.set(received.head.status);
         self.claim.answered();
-        self.record.status.set(received.head.status);
         let status = received.head.status;
         if status >= 300
             && !self.is_last
             && let Some(bit) = next::of_status(status)
-            && search.may_go_on(request, &call.settings, bit, true, self.streams, now)
+            && search.may_go_on(request, &call.settings, bit, true, now)
             && has_retry(request, &call.upstream, now)
         {
             return Err(Failure::Status(status));
@@ -381,21 +414,28 @@ impl Visit<'_> {
         Ok(Answer { peer, received })
     }
 
+    /// An idle connection to the peer, where one will do.
+    fn take_idle<C: Codec>(
+        &self,
+        request: &Request,
+        call: &Call<C>,
+        search: &Search,
+    ) -> Option<PeerStream> {
+        if search.wants_fresh || !call.reuses_connections() {
+            return None;
+        }
+        let mut idle = bound::take(request, &call.upstream, self.claim.peer.id)?;
+        idle.requests += 1;
+        Some(idle)
+    }
+
+    /// Makes a connection to the peer.
     async fn connect<C: Codec>(
-        &mut self,
+        &self,
         request: &Request,
         call: &Call<C>,
         search: &Search,
     ) -> Result<PeerStream, Failure> {
-        let upstream = &call.upstream;
-        if call.reuses_connections()
-            && !search.wants_fresh
-            && let Some(mut idle) = bound::take(request, upstream, self.claim.peer.id)
-        {
-            self.is_cached = true;
-            idle.requests += 1;
-            return Ok(idle);
-        }
         let settings = &call.settings;
         let local = match &search.local {
             None if *settings.bind_dynamic => settings.local_address(request),
@@ -412,82 +452,65 @@ impl Visit<'_> {
                 requests: 1,
                 started: worker.now(),
             }),
-            Some(Err(error)) => Err(Failure::of_connect(error, address, &self.record.peer)),
+            Some(Err(error)) => {
+                let name = &self.claim.record.peer;
+                Err(Failure::of_connect(error, address, name))
+            }
         }
     }
+}
 
-    /// What begins the request, on the wire.
-    fn words<'s, C: Codec>(
-        &self,
-        request: &Request,
-        call: &mut Call<C>,
-        plan: RequestBody,
-        search: &'s Search,
-    ) -> Result<Cow<'s, [u8]>, Failure> {
-        let mut out = Vec::new();
-        announce::client(request, *call.settings.proxy_protocol, &mut out);
-        let Some(head) = &search.head else {
-            let written = call.codec.write_head(request, plan, &mut out);
-            return written.map(|()| out.into()).map_err(Failure::Ours);
-        };
-        call.codec.restart();
-        if out.is_empty() {
-            return Ok(Cow::Borrowed(head));
+/// What begins the request, on the wire.
+fn words<'s, C: Codec>(
+    request: &Request,
+    call: &mut Call<C>,
+    search: &'s Search,
+) -> Result<Cow<'s, [u8]>, Failure> {
+    let mut out = Vec::new();
+    announce::client(request, *call.settings.proxy_protocol, &mut out);
+    match &search.head {
+        None => {
+            let written = call.codec.write_head(request, search.plan, &mut out);
+            written.map_err(Failure::Ours)?;
         }
-        out.extend_from_slice(head);
-        Ok(out.into())
+        Some(head) => {
+            call.codec.restart();
+            if out.is_empty() && search.early.is_empty() {
+                return Ok(Cow::Borrowed(head));
+            }
+            out.extend_from_slice(head);
+        }
     }
+    if !search.early.is_empty() {
+        call.codec.write_part(&search.early, &mut out);
+    }
+    Ok(Cow::Owned(out))
+}
 
-    async fn ask<C: Codec>(
-        &self,
-        request: &mut Request,
-        call: &mut Call<C>,
-        plan: RequestBody,
-        peer: &PeerStream,
-        search: &Search,
-    ) -> Result<Received, Failure> {
-        let mut out = self.words(request, call, plan, search)?;
-        if !self.early.is_empty() {
-            call.codec.write_part(self.early, out.to_mut());
-        }
-        let watches = super::exchange::watches(request, &call.settings);
-        let exchange = Exchange {
-            peer,
-            codec: std::cell::RefCell::new(&mut call.codec),
-            settings: &call.settings,
-            record: &self.record,
-            client: watches.then(|| Rc::clone(&request.connection)),
-            hints: Hints::of(request, &call.settings),
-            http: Rc::clone(&request.connection.http),
-        };
-        if plan == RequestBody::None {
-            return exchange.run(&out, Outgoing::Nothing).await;
-        }
-        let Some(body) = &request.body else {
-            return match plan {
-                RequestBody::Length(0) => exchange.run(&out, Outgoing::Nothing).await,
-                _ => exchange.run(&out, Outgoing::Stream(request)).await,
-            };
-        };
-        let in_parts = plan == RequestBody::Unknown;
-        let outgoing = match &body.file {
-            Some(file) if in_parts => Outgoing::Parts(file.as_fd(), body.len, &body.trailers),
-            Some(file) => Outgoing::File(file.as_fd(), body.len),
-            None if in_parts => {
-                let codec = &mut *exchange.codec.borrow_mut();
-                if !body.memory.is_empty() {
-                    codec.write_part(&body.memory, out.to_mut());
-                }
-                codec.write_end(&body.trailers, out.to_mut());
-                Outgoing::Nothing
+/// How a body that was read follows what is in `out`, which a small one is added to: one packet
+/// instead of two.
+fn outgoing<'b, C: Codec>(
+    body: &'b ReceivedBody,
+    plan: RequestBody,
+    codec: &RefCell<&mut C>,
+    out: &mut Cow<'_, [u8]>,
+) -> Outgoing<'b> {
+    let in_parts = plan == RequestBody::Unknown;
+    match &body.file {
+        Some(file) if in_parts => Outgoing::Parts(file.as_fd(), body.len, &body.trailers),
+        Some(file) => Outgoing::File(file.as_fd(), body.len),
+        None if in_parts => {
+            let codec = &mut *codec.borrow_mut();
+            if !body.memory.is_empty() {
+                codec.write_part(&body.memory, out.to_mut());
             }
-            None if body.memory.len() <= 4096 => {
-                // One packet instead of two.
-                out.to_mut().extend_from_slice(&body.memory);
-                Outgoing::Nothing
-            }
-            None => Outgoing::Memory(&body.memory),
-        };
-        exchange.run(&out, outgoing).await
+            codec.write_end(&body.trailers, out.to_mut());
+            Outgoing::Nothing
+        }
+        None if body.memory.len() <= SMALL_BODY => {
+            out.to_mut().extend_from_slice(&body.memory);
+            Outgoing::Nothing
+        }
+        None => Outgoing::Memory(&body.memory),
     }
 }

@@ -10,7 +10,6 @@ use crate::bytes::Bytes;
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::request::Request;
-use crate::worker::HttpWorker;
 use runtime::Stream;
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
@@ -47,12 +46,12 @@ pub(super) struct Exchange<'x, C> {
     pub(super) codec: RefCell<&'x mut C>,
     pub(super) settings: &'x Settings,
     pub(super) record: &'x Record,
-    /// The client, where its leaving ends the exchange.
-    pub(super) client: Option<Rc<Connection>>,
+    /// The connection of the client whom this is done for.
+    pub(super) client: Rc<Connection>,
+    /// Whether its end is the end of the exchange.
+    pub(super) watches: bool,
     /// Where early hints go.
     pub(super) hints: Option<Hints>,
-    /// Has buffers of earlier exchanges.
-    pub(super) http: Rc<HttpWorker>,
 }
 
 /// A response's head, and what was received with it.
@@ -78,6 +77,9 @@ impl Received {
     }
 }
 
+/// A head, and how many bytes long it was.
+type Found = (Box<UpstreamHead>, usize);
+
 /// The head as far as it was received.
 #[derive(Default)]
 struct Incoming {
@@ -93,29 +95,54 @@ impl<C: Codec> Exchange<'_, C> {
     /// it was sent everything is taken by its word, and sent no more.
     pub(super) async fn run(&self, out: &[u8], body: Outgoing<'_>) -> Result<Received, Failure> {
         let mut incoming = Incoming::default();
+        // Nearly always there is room for all of a request that has no body.
+        let begun = match body {
+            Outgoing::Nothing => self.write_now(out),
+            _ => Ok(out),
+        };
+        let answered = match begun {
+            Ok([]) if matches!(body, Outgoing::Nothing) => None,
+            Ok(left) => Box::pin(self.send_and_watch(left, body, &mut incoming)).await?,
+            Err(failure) => Some(self.refused(failure, &mut incoming)?),
+        };
+        let is_sent = answered.is_none();
+        let (head, len) = match answered {
+            Some(found) => found,
+            None => self.receive(&mut incoming).await?,
+        };
+        Ok(incoming.received(head, len, is_sent))
+    }
+
+    /// Sends `out` and `body`. Gives the head of a response that comes before that is done.
+    async fn send_and_watch(
+        &self,
+        out: &[u8],
+        body: Outgoing<'_>,
+        incoming: &mut Incoming,
+    ) -> Result<Option<Found>, Failure> {
         let streams = matches!(body, Outgoing::Stream(_));
         let mut sending = pin!(self.send(out, body));
         loop {
-            let sent = poll_fn(|cx| self.poll_sending(sending.as_mut(), streams, cx)).await;
-            match sent {
-                Step::Sent(Ok(())) => break,
-                // A peer may refuse a body by answering and closing.
-                Step::Sent(Err(failure)) => {
-                    return match self.read_ready(&mut incoming) {
-                        Ok(Some((head, len))) => Ok(incoming.received(head, len, false)),
-                        _ => Err(failure),
-                    };
-                }
+            match poll_fn(|cx| self.poll_sending(sending.as_mut(), streams, cx)).await {
+                Step::Sent(Ok(())) => return Ok(None),
+                Step::Sent(Err(failure)) => return self.refused(failure, incoming).map(Some),
                 Step::Readable => {
-                    if let Some((head, len)) = self.read_ready(&mut incoming)? {
-                        return Ok(incoming.received(head, len, false));
+                    if let Some(found) = self.read_ready(incoming)? {
+                        return Ok(Some(found));
                     }
                 }
                 Step::ClientLeft => return Err(Failure::ClientLeft(Doing::Sending)),
             }
         }
-        let (head, len) = self.receive(&mut incoming).await?;
-        Ok(incoming.received(head, len, true))
+    }
+
+    /// What comes of a request that cannot be sent because of `failure`: a peer may refuse a body
+    /// by answering and closing.
+    fn refused(&self, failure: Failure, incoming: &mut Incoming) -> Result<Found, Failure> {
+        match self.read_ready(incoming) {
+            Ok(Some(found)) => Ok(found),
+            _ => Err(failure),
+        }
     }
 
     fn poll_sending(
@@ -165,21 +192,30 @@ impl<C: Codec> Exchange<'_, C> {
 
     async fn write(&self, mut bytes: &[u8]) -> Result<(), Failure> {
         let stream = &self.peer.stream;
+        loop {
+            bytes = self.write_now(bytes)?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            set_timeout(stream, *self.settings.send_timeout);
+            let writable = stream.writable().await;
+            writable.map_err(|e| Failure::of_io(&e, "send()", Doing::Sending))?;
+        }
+    }
+
+    /// Writes as much of `bytes` as there is room for, and gives the rest.
+    fn write_now<'b>(&self, mut bytes: &'b [u8]) -> Result<&'b [u8], Failure> {
         while !bytes.is_empty() {
-            match stream.try_write(bytes) {
+            match self.peer.stream.try_write(bytes) {
                 Ok(count) => {
                     add(&self.record.sent, count);
                     bytes = &bytes[count..];
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    set_timeout(stream, *self.settings.send_timeout);
-                    let writable = stream.writable().await;
-                    writable.map_err(|e| Failure::of_io(&e, "send()", Doing::Sending))?;
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(Failure::of_io(&error, "send()", Doing::Sending)),
             }
         }
-        Ok(())
+        Ok(bytes)
     }
 
     /// Sends a file as it is, or in parts.
@@ -245,14 +281,13 @@ impl<C: Codec> Exchange<'_, C> {
     }
 
     /// Waits for the head. The time for it began when the request was sent.
-    async fn receive(
-        &self,
-        incoming: &mut Incoming,
-    ) -> Result<(Box<UpstreamHead>, usize), Failure> {
+    async fn receive(&self, incoming: &mut Incoming) -> Result<Found, Failure> {
         let stream = &self.peer.stream;
         set_timeout(stream, *self.settings.read_timeout);
         loop {
-            if let Some(found) = self.read_ready(incoming)? {
+            if stream.is_readable_hint()
+                && let Some(found) = self.read_ready(incoming)?
+            {
                 return Ok(found);
             }
             let readable = poll_fn(|cx| {
@@ -270,19 +305,17 @@ impl<C: Codec> Exchange<'_, C> {
     }
 
     /// Reads what is there.
-    fn read_ready(
-        &self,
-        incoming: &mut Incoming,
-    ) -> Result<Option<(Box<UpstreamHead>, usize)>, Failure> {
+    fn read_ready(&self, incoming: &mut Incoming) -> Result<Option<Found>, Failure> {
         let max = usize::try_from(*self.settings.buffer_size).unwrap_or(usize::MAX);
         loop {
-            incoming
-                .input
-                .drain(..std::mem::take(&mut incoming.skipped));
+            if incoming.skipped > 0 {
+                let skipped = std::mem::take(&mut incoming.skipped);
+                incoming.input.drain(..skipped);
+            }
             let room = max.saturating_sub(incoming.input.len());
             let stream = &self.peer.stream;
             if incoming.input.capacity() == 0 && stream.is_readable_hint() {
-                incoming.input = self.http.take_buffer();
+                incoming.input = self.client.http.take_buffer();
             }
             let read = stream.try_read_append(&mut incoming.input, room);
             match read {
@@ -302,10 +335,7 @@ impl<C: Codec> Exchange<'_, C> {
         }
     }
 
-    fn parse(
-        &self,
-        incoming: &mut Incoming,
-    ) -> Result<Option<(Box<UpstreamHead>, usize)>, Failure> {
+    fn parse(&self, incoming: &mut Incoming) -> Result<Option<Found>, Failure> {
         loop {
             let input = &incoming.input[incoming.skipped..];
             let step =
@@ -333,10 +363,7 @@ impl<C: Codec> Exchange<'_, C> {
 
     /// Whether the client is gone; if not, this task is woken when it goes.
     fn poll_client_left(&self, cx: &mut Context<'_>) -> bool {
-        let Some(client) = &self.client else {
-            return false;
-        };
-        client.poll_left(cx)
+        self.watches && self.client.poll_left(cx)
     }
 }
 

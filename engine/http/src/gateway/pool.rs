@@ -45,8 +45,9 @@ pub struct PeerStream {
 }
 
 /// The idle connections of one group, in one worker.
-#[derive(Default)]
 pub struct Pool {
+    /// What is kept.
+    pub rules: KeepAlive,
     /// The longest idle first.
     idle: RefCell<VecDeque<Rc<Idle>>>,
 }
@@ -73,10 +74,19 @@ impl Parked for Idle {
 }
 
 impl Pool {
+    /// An empty pool.
+    pub fn new(rules: KeepAlive) -> Rc<Self> {
+        Rc::new(Self {
+            rules,
+            idle: RefCell::default(),
+        })
+    }
+
     /// Takes the connection to `peer` that became idle last.
-    pub fn take(&self, peer: PeerId, owner: u32, rules: &KeepAlive) -> Option<PeerStream> {
+    pub fn take(&self, peer: PeerId, owner: u32) -> Option<PeerStream> {
         let mut idle = self.idle.borrow_mut();
-        let fits = |idle: &Rc<Idle>| idle.peer == peer && (!rules.is_local || idle.owner == owner);
+        let is_local = self.rules.is_local;
+        let fits = |idle: &Rc<Idle>| idle.peer == peer && (!is_local || idle.owner == owner);
         let index = idle.iter().rposition(fits)?;
         let found = idle.remove(index)?;
         let connection = found.connection.take()?;
@@ -94,15 +104,10 @@ impl Pool {
     }
 
     /// Keeps a connection whose response was read to its end and not a byte further.
-    pub fn give(
-        self: &Rc<Self>,
-        connection: PeerStream,
-        peer: PeerId,
-        owner: u32,
-        rules: &KeepAlive,
-    ) {
-        let worker = Rc::clone(connection.stream.worker());
-        let age = worker.now().saturating_sub(connection.started);
+    pub fn give(self: &Rc<Self>, connection: PeerStream, peer: PeerId, owner: u32) {
+        let rules = &self.rules;
+        let now = connection.stream.worker().now();
+        let age = now.saturating_sub(connection.started);
         if rules.connections == 0 || connection.requests >= rules.requests || age > rules.time {
             return;
         }
@@ -111,8 +116,8 @@ impl Pool {
         }
         let mut idle = self.idle.borrow_mut();
         let longest = (idle.len() >= rules.connections).then(|| idle.pop_front());
-        let stream_deadline = worker.now().saturating_add(rules.timeout);
-        connection.stream.set_deadline(Some(stream_deadline));
+        let deadline = now.saturating_add(rules.timeout);
+        connection.stream.set_deadline(Some(deadline));
         let entry = Rc::new(Idle {
             connection: RefCell::new(None),
             peer,

@@ -170,9 +170,9 @@ async fn ask<C: Codec>(
         codec: RefCell::new(codec),
         settings,
         record,
-        client: None,
+        client: Rc::clone(&request.connection),
+        watches: false,
         hints: None,
-        http: Rc::clone(&request.connection.http),
     };
     exchange.run(&out, Outgoing::Nothing).await
 }

@@ -7,17 +7,16 @@ use super::conversation::Call;
 use super::exchange::set_timeout;
 use super::failure::{Doing, Failure};
 use super::head::PassedTrailers;
-use super::pool::{KeepAlive, PeerStream, Pool};
-use super::record::{Record, add};
+use super::pool::{PeerStream, Pool};
+use super::record::{Record, Trailers, add, records};
+use super::upstream::Upstream;
 use crate::body::{Chunk, Source};
 use crate::bytes::Bytes;
 use crate::connection::Connection;
 use crate::error::{Abort, Error};
 use crate::request::Request;
-use crate::worker::HttpWorker;
-use engine::peer::{Outcome, PeerId};
-use runtime::{Millis, Sleep};
-use std::cell::RefCell;
+use engine::peer::Outcome;
+use runtime::Sleep;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -29,26 +28,83 @@ const READ_MAX: usize = 64 << 10;
 /// How many times larger than what is in it a buffer may be that is passed on whole.
 const WASTE_MAX: usize = 4;
 
-/// Reads and unwraps a body. Dropped before its end, it closes the connection: what comes
-/// after it is nobody's.
-pub(super) struct Relay<C> {
+/// A peer whose response is being read. Dropped before the end of that, it closes the connection:
+/// what comes after it is nobody's.
+pub(super) struct Lease {
     /// `None` once it was given back.
     peer: Option<PeerStream>,
-    codec: Option<C>,
+    claim: Claim,
+    /// Where the connection is kept for another request, and whose it is there, if it may be used
+    /// again.
+    home: Option<(Rc<Pool>, u32)>,
+}
+
+impl Lease {
+    /// A lease of `peer`, which is given back to a pool only where the response `keeps` it.
+    pub(super) fn new(
+        request: &Request,
+        upstream: &Upstream,
+        (peer, claim): (PeerStream, Claim),
+        keeps: bool,
+    ) -> Self {
+        Self {
+            peer: Some(peer),
+            claim,
+            home: keeps.then(|| (bound::home(request, upstream), request.location.id)),
+        }
+    }
+
+    /// What is remembered of the attempt.
+    pub(super) fn record(&self) -> &Record {
+        &self.claim.record
+    }
+
+    /// The response was read to its end and not a byte further.
+    pub(super) fn complete(&mut self) {
+        let Some(peer) = self.peer.take() else {
+            return;
+        };
+        self.claim.record.finish(self.claim.http.worker.now());
+        // The peer has room again, however slow the client is.
+        self.claim.release(Outcome::Answered);
+        // A worker that ends keeps nothing for a next request.
+        if let Some((pool, owner)) = self.home.take()
+            && !self.claim.http.is_draining.get()
+        {
+            pool.give(peer, self.claim.peer.id, owner);
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure) -> Error {
+        self.claim.is_cut = true;
+        self.close();
+        Error::upstream(failure.status(), failure.message().unwrap_or_default())
+    }
+
+    /// Closes the connection, unless it was given back.
+    fn close(&mut self) {
+        if self.peer.take().is_some() {
+            self.claim.record.finish(self.claim.http.worker.now());
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Reads and unwraps a body.
+pub(super) struct Relay<C> {
+    lease: Lease,
+    call: Box<Call<C>>,
+    /// Whether the body was read to its end.
+    has_ended: bool,
     /// What was received and is not decoded yet, from `at`.
     input: Vec<u8>,
     at: usize,
-    claim: Claim,
-    pub(super) record: Rc<Record>,
-    pool: Rc<Pool>,
-    id: PeerId,
-    owner: u32,
-    http: Rc<HttpWorker>,
-    rules: KeepAlive,
-    /// Whether the connection may be used again.
-    pub(super) keep_alive: bool,
-    pub(super) trailers: Rc<RefCell<Vec<(Bytes, Bytes)>>>,
-    timeout: Millis,
+    trailers: Trailers,
     read_size: usize,
     is_waiting: bool,
     rate: Option<Rate>,
@@ -61,34 +117,26 @@ struct Rate {
 }
 
 impl<C: Codec> Relay<C> {
-    /// A relay of what `peer` sends.
+    /// A relay of what is received under `lease`, beginning with what `input` has from `at` on.
     pub(super) fn new(
-        call: &Call<C>,
-        claim: Claim,
-        record: Rc<Record>,
-        peer: PeerStream,
-        request: &Request,
+        request: &mut Request,
+        call: Box<Call<C>>,
+        lease: Lease,
+        (input, at): (Vec<u8>, usize),
     ) -> Self {
         let settings = &call.settings;
         let (number, size) = *settings.buffers;
         let read_size = usize::try_from(number.saturating_mul(size)).unwrap_or(READ_MAX);
-        let (pool, rules) = bound::home(request, &call.upstream);
         let rate = base::units::parse_size(&settings.limit_rate.eval(request)).unwrap_or(0);
+        add(&lease.record().response_length, input.len() - at);
+        let trailers = records(request).trailers.get_or_insert_default();
         Self {
-            peer: Some(peer),
-            codec: None,
-            input: Vec::new(),
-            at: 0,
-            id: claim.peer.id,
-            claim,
-            record,
-            pool,
-            owner: request.location.id,
-            http: Rc::clone(&request.connection.http),
-            rules,
-            keep_alive: false,
-            trailers: Rc::default(),
-            timeout: *settings.read_timeout,
+            lease,
+            call,
+            has_ended: false,
+            input,
+            at,
+            trailers: Rc::clone(trailers),
             read_size: read_size.clamp(1, READ_MAX),
             is_waiting: false,
             rate: (rate > 0).then_some(Rate {
@@ -98,48 +146,18 @@ impl<C: Codec> Relay<C> {
         }
     }
 
-    /// Begins with what was received together with the head.
-    pub(super) fn begin(&mut self, codec: C, input: Vec<u8>, at: usize) {
-        add(&self.record.response_length, input.len() - at);
-        self.codec = Some(codec);
-        self.input = input;
-        self.at = at;
-    }
-
-    /// The response was read to its end and not a byte further.
-    pub(super) fn complete(&mut self) {
-        let Some(peer) = self.peer.take() else {
-            return;
-        };
-        self.record.finish(peer.stream.worker().now());
-        // The peer has room again, however slow the client is.
-        self.claim.release(Outcome::Answered);
-        // A worker that ends keeps nothing for a next request.
-        if self.keep_alive && !self.http.is_draining.get() {
-            self.pool.give(peer, self.id, self.owner, &self.rules);
-        }
-    }
-
-    fn fail(&mut self, failure: &Failure) -> Error {
-        self.claim.is_cut = true;
-        if let Some(peer) = self.peer.take() {
-            self.record.finish(peer.stream.worker().now());
-        }
-        Error::upstream(failure.status(), failure.message().unwrap_or_default())
-    }
-
     /// Decodes what is there: a chunk, the end, or nothing yet.
     fn decode(&mut self) -> Result<Step, Error> {
         while self.at < self.input.len() || self.input.is_empty() {
-            let Some(codec) = &mut self.codec else {
+            if self.has_ended {
                 return Ok(Step::End);
-            };
+            }
             let input = &self.input[self.at..];
-            let decoded = match codec.read_body(input) {
+            let decoded = match self.call.codec.read_body(input) {
                 Ok(decoded) => decoded,
                 Err(why) => {
                     let text = format!("{why} {}", Doing::ReadingBody.text());
-                    return Err(self.fail(&Failure::Invalid(text)));
+                    return Err(self.lease.fail(&Failure::Invalid(text)));
                 }
             };
             // A buffer that is nearly empty is kept: in a queue it would be more than it counts.
@@ -174,13 +192,12 @@ impl<C: Codec> Relay<C> {
 
     /// The body ended. What follows it belongs to no response, and ends the connection.
     fn end(&mut self) {
-        if let Some(mut codec) = self.codec.take() {
-            self.trailers.replace(codec.take_trailers());
-        }
+        self.has_ended = true;
+        self.trailers.replace(self.call.codec.take_trailers());
         if self.at < self.input.len() {
-            self.keep_alive = false;
+            self.lease.home = None;
         }
-        self.complete();
+        self.lease.complete();
     }
 
     /// Reads more.
@@ -191,7 +208,7 @@ impl<C: Codec> Relay<C> {
         self.input.drain(..self.at);
         self.at = 0;
         loop {
-            let Some(peer) = &self.peer else {
+            let Some(peer) = &self.lease.peer else {
                 return Poll::Ready(Ok(()));
             };
             let read = peer.stream.try_read_append(&mut self.input, self.read_size);
@@ -199,8 +216,9 @@ impl<C: Codec> Relay<C> {
                 Ok(0) => return Poll::Ready(self.closed()),
                 Ok(count) => {
                     self.is_waiting = false;
-                    add(&self.record.received, count);
-                    add(&self.record.response_length, count);
+                    let record = self.lease.record();
+                    add(&record.received, count);
+                    add(&record.response_length, count);
                     return Poll::Ready(Ok(()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -209,7 +227,7 @@ impl<C: Codec> Relay<C> {
                         self.input = Vec::new();
                     }
                     if !std::mem::replace(&mut self.is_waiting, true) {
-                        set_timeout(&peer.stream, self.timeout);
+                        set_timeout(&peer.stream, *self.call.settings.read_timeout);
                     }
                     match peer.stream.poll_readable(cx) {
                         Poll::Pending => return Poll::Pending,
@@ -225,25 +243,27 @@ impl<C: Codec> Relay<C> {
     }
 
     fn broken(&mut self, error: &io::Error) -> Error {
-        self.fail(&Failure::of_io(error, "recv()", Doing::ReadingBody))
+        self.lease
+            .fail(&Failure::of_io(error, "recv()", Doing::ReadingBody))
     }
 
     /// The peer closed: the end, or the response is not complete.
     fn closed(&mut self) -> Result<(), Error> {
-        if self.codec.as_ref().is_some_and(Codec::ends_at_close) {
-            self.keep_alive = false;
+        if !self.has_ended && self.call.codec.ends_at_close() {
+            self.lease.home = None;
             self.end();
             return Ok(());
         }
-        Err(self.fail(&Failure::premature(Doing::ReadingBody)))
+        Err(self.lease.fail(&Failure::premature(Doing::ReadingBody)))
     }
 
     /// Waits until the rate allows to read on.
     fn poll_rate(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (Some(rate), Some(peer)) = (&mut self.rate, &self.peer) else {
+        let (Some(rate), Some(peer)) = (&mut self.rate, &self.lease.peer) else {
             return Poll::Ready(());
         };
         let worker = peer.stream.worker();
+        let record = self.lease.record();
         loop {
             if let Some(sleep) = &mut rate.sleep {
                 if sleep.as_mut().poll(cx).is_pending() {
@@ -251,9 +271,9 @@ impl<C: Codec> Relay<C> {
                 }
                 rate.sleep = None;
             }
-            let elapsed = worker.now().saturating_sub(self.record.started);
+            let elapsed = worker.now().saturating_sub(record.started);
             let allowed = rate.per_second.saturating_mul(elapsed / 1000 + 1);
-            let received = self.record.received.get();
+            let received = record.received.get();
             if received <= allowed {
                 return Poll::Ready(());
             }
@@ -272,7 +292,7 @@ enum Step {
 impl<C: Codec> Source for Relay<C> {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Chunk>, Error>> {
         loop {
-            if self.codec.is_none() {
+            if self.has_ended {
                 return Poll::Ready(Ok(None));
             }
             if self.at < self.input.len() {
@@ -291,14 +311,6 @@ impl<C: Codec> Source for Relay<C> {
 
     fn take_trailers(&mut self) -> Vec<(Bytes, Bytes)> {
         self.trailers.borrow().clone()
-    }
-}
-
-impl<C> Drop for Relay<C> {
-    fn drop(&mut self) {
-        if let Some(peer) = &self.peer {
-            self.record.finish(peer.stream.worker().now());
-        }
     }
 }
 

@@ -87,7 +87,7 @@ pub(super) fn open(
     let pending = client.pending.take();
     client.stream.set_class(Class::Tunnel);
     // Counted with all that goes through the tunnel.
-    let received = &claim.record().received;
+    let received = &claim.record.received;
     received.set(received.get().saturating_sub(early.len() as u64));
     let join = Join {
         client,
@@ -296,7 +296,7 @@ impl Join {
     }
 
     fn ended(&self, timed_out: bool) -> Poll<Ended> {
-        let record = self.claim.record();
+        let record = &self.claim.record;
         record
             .received
             .set(record.received.get() + self.down.read());

@@ -27,8 +27,6 @@ pub struct Upstream {
     pub binds_clients: bool,
     /// Requests that wait for a peer.
     pub queue: Queue,
-    /// Rules for idle connections.
-    pub keep_alive: KeepAlive,
     /// Idle connections.
     pub pool: Rc<Pool>,
     /// What this worker may try again.
@@ -52,8 +50,7 @@ impl Upstream {
             eject: None,
             binds_clients: false,
             queue: Queue::default(),
-            keep_alive,
-            pool: Rc::default(),
+            pool: Pool::new(keep_alive),
             retries: RetryBudget::new(retries),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::target::Target;
 use super::{COMMON, SETTINGS};
+use http::gateway::record::asked_uri;
 use http::gateway::{Codec, Decoded, HeadStep, Interim, RequestBody, UpstreamHead};
 use http::request_body::trailers_of;
 use http::{Bytes, Error, Location, Request};
@@ -18,8 +19,6 @@ const FIELDS_USUAL: usize = 16;
 pub(super) struct Http1 {
     location: Rc<Location>,
     target: Rc<Target>,
-    /// The URI, where it is not the client's own.
-    uri: Option<Vec<u8>>,
     /// Whether the response will have no body, since only its head was asked for.
     is_head: bool,
     is_chunked: bool,
@@ -38,11 +37,10 @@ enum Body {
 }
 
 impl Http1 {
-    pub(super) fn new(location: &Rc<Location>, target: Rc<Target>, uri: Option<Vec<u8>>) -> Self {
+    pub(super) fn new(location: &Rc<Location>, target: Rc<Target>) -> Self {
         Self {
             location: Rc::clone(location),
             target,
-            uri,
             is_head: false,
             is_chunked: false,
             tells_end: true,
@@ -122,7 +120,7 @@ impl Codec for Http1 {
         }
         self.is_head = method.eq_ignore_ascii_case(b"HEAD");
         out.push(b' ');
-        out.extend_from_slice(self.uri.as_deref().unwrap_or(request.original_uri()));
+        out.extend_from_slice(asked_uri(request));
         let version: &[u8] = match super::VERSIONS.get(*settings.version) {
             Some(&"1.0") => b" HTTP/1.0\r\n",
             _ => b" HTTP/1.1\r\n",

@@ -28,9 +28,10 @@ use http::config::location_name::LocationName;
 use http::core::receive::{TempFolders, TempPath};
 use http::gateway::settings::PROXY_PROTOCOL;
 use http::gateway::{self, Call, Upstreams};
-use http::{Error, Flow, Handler, Module, Phase, Request};
+use http::{BoxFuture, Error, Flow, Handler, Location, Module, Phase, Request};
 use pass::{Pass, Written};
 use redirects::Redirects;
+use std::future::ready;
 use std::rc::Rc;
 use target::Target;
 
@@ -202,9 +203,7 @@ pub(crate) static MODULE: Module = Module {
     settings: &[&SETTINGS, &COMMON],
     state: &[&variables::TARGET],
     takes_over: &["proxy_pass"],
-    handlers: &[Handler::waiting(Phase::Content, is_enabled, |request| {
-        place::pinned(|| run(request))
-    })],
+    handlers: &[Handler::waiting(Phase::Content, is_enabled, run)],
     variables: variables::VARIABLES,
     finish: Some(finish),
     ..Module::EMPTY
@@ -226,36 +225,48 @@ const HIDDEN: &[&str] = &[
     "X-Accel-Charset",
 ];
 
-async fn run(request: &mut Request) -> Result<Flow, Error> {
+fn run(request: &mut Request) -> BoxFuture<'_, Result<Flow, Error>> {
     let location = Rc::clone(&request.location);
+    match SETTINGS.of(&location.settings).pass.as_deref() {
+        None => Box::pin(ready(Ok(Flow::Decline))),
+        Some(Pass::Fixed(target)) => {
+            let call = call(request, &location, Rc::clone(target));
+            place::pinned(|| gateway::converse(request, call))
+        }
+        Some(Pass::Variable(..)) => place::pinned(|| find_and_pass(request, location)),
+    }
+}
+
+/// Passes a request whose URL has variables.
+async fn find_and_pass(request: &mut Request, location: Rc<Location>) -> Result<Flow, Error> {
     let settings = SETTINGS.of(&location.settings);
-    let Some(pass) = &settings.pass else {
+    let Some(Pass::Variable(template, groups)) = settings.pass.as_deref() else {
         return Ok(Flow::Decline);
     };
-    let target = match &**pass {
-        Pass::Fixed(target) => Rc::clone(target),
-        Pass::Variable(template, groups) => {
-            let common = COMMON.of(&location.settings);
-            match Target::at_run_time(request, common, template, groups).await {
-                Ok(target) => target,
-                Err(failure) => return failure,
-            }
-        }
+    let common = COMMON.of(&location.settings);
+    let target = match Target::at_run_time(request, common, template, groups).await {
+        Ok(target) => target,
+        Err(failure) => return failure,
     };
+    let call = call(request, &location, target);
+    gateway::converse(request, call).await
+}
+
+fn call(request: &Request, location: &Rc<Location>, target: Rc<Target>) -> Box<Call<Http1>> {
+    let settings = SETTINGS.of(&location.settings);
     let uri = target.uri(request);
-    let shown = (*uri != *request.original_uri()).then(|| uri.to_vec());
-    let codec = Http1::new(&location, Rc::clone(&target), shown.clone());
-    let call = Call {
+    let is_original = *uri == *request.original_uri();
+    let uri = (!is_original).then(|| uri.into_owned());
+    place::boxed(|| Call {
         upstream: Rc::clone(&target.upstream),
-        codec,
+        uri,
+        codec: Http1::new(location, target),
         settings: COMMON.share(&location.settings),
         rewrite: &redirects::ResponseFields,
         scheme: "http://",
-        uri: shown,
         replaces_body: settings.set_body.is_some(),
         can_chunk: VERSIONS.get(*settings.version) == Some(&"1.1"),
-    };
-    gateway::converse(request, call).await
+    })
 }
 
 fn read_version(settings: &mut Settings, line: &mut Line<'_>) -> Result<(), Refused> {

@@ -27,6 +27,6 @@ pub(crate) async fn probe(request: &mut Request, probe: Probe) -> Result<Probed,
     let Some(Pass::Fixed(target)) = SETTINGS.of(&location.settings).pass.as_deref() else {
         return Err(NoAnswer::default());
     };
-    let codec = Http1::new(&location, Rc::clone(target), None);
+    let codec = Http1::new(&location, Rc::clone(target));
     gateway::probe(request, codec, settings, probe).await
 }
