@@ -132,7 +132,7 @@ impl Codec for Http1 {
             None => body,
         };
         let fields = &settings.fields;
-        self.tells_end = fields.write(request, &self.target.host, body, out)?;
+        self.tells_end = fields.write(request, &self.target, body, out)?;
         if *COMMON.of(&self.location.settings).pass_request_headers {
             fields.write_passed(request, out);
         }

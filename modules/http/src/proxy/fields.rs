@@ -1,5 +1,6 @@
 //! The fields of a request as the proxied server gets them.
 
+use super::target::Target;
 use base::bytes::list_has_token;
 use engine::Template;
 use http::gateway::RequestBody;
@@ -29,8 +30,18 @@ pub(super) struct Fields {
     length: Option<Template>,
     /// The Transfer-Encoding, likewise.
     coding: Option<Template>,
-    /// Every other field that the configuration says.
-    set: Vec<(Vec<u8>, Template)>,
+    /// What every other field that the configuration says comes to, in order.
+    set: Vec<Part>,
+    /// The names of these.
+    names: Vec<Vec<u8>>,
+}
+
+/// A part of a request's head.
+enum Part {
+    /// Whole lines, the same for every request.
+    Lines(Vec<u8>),
+    /// A field that each request says anew.
+    Field { name: Vec<u8>, value: Template },
 }
 
 impl Fields {
@@ -45,7 +56,7 @@ impl Fields {
             } else if name.eq_ignore_ascii_case(b"Transfer-Encoding") {
                 &mut fields.coding
             } else {
-                fields.set.push((name.clone(), value.clone()));
+                fields.add(name, value);
                 continue;
             };
             *place = Some(value.clone());
@@ -53,39 +64,56 @@ impl Fields {
         fields
     }
 
-    /// Appends the fields for `request`; `host` is what the URL names. Gives whether they tell
-    /// where the request ends: the configuration may have them say something else.
+    fn add(&mut self, name: &[u8], value: &Template) {
+        self.names.push(name.to_vec());
+        let constant = value.as_constant();
+        let Some(text) = constant.filter(|text| check(name, text).is_ok()) else {
+            let (name, value) = (name.to_vec(), value.clone());
+            return self.set.push(Part::Field { name, value });
+        };
+        if text.is_empty() {
+            return;
+        }
+        if !matches!(self.set.last(), Some(Part::Lines(_))) {
+            self.set.push(Part::Lines(Vec::new()));
+        }
+        if let Some(Part::Lines(lines)) = self.set.last_mut() {
+            write_line(name, text, lines);
+        }
+    }
+
+    /// Appends the fields for `request`, which goes to `target`. Gives whether they tell where the
+    /// request ends: the configuration may have them say something else.
     pub(super) fn write(
         &self,
         request: &Request,
-        host: &[u8],
+        target: &Target,
         body: RequestBody,
         out: &mut Vec<u8>,
     ) -> Result<bool, Error> {
-        match &self.host {
-            None => line(b"Host", host, out)?,
-            Some(template) => {
-                let value = template.eval(request);
-                line(b"Host", if value.is_empty() { host } else { &value }, out)?;
-            }
+        let is_said = match &self.host {
+            None => false,
+            Some(value) => write_field(b"Host", value, request, out)?,
+        };
+        if !is_said {
+            target.write_host(out)?;
         }
-        let tells_end = self.write_framing(request, body, out)?;
-        for (name, template) in &self.set {
-            let start = out.len();
-            out.extend_from_slice(name);
-            out.extend_from_slice(b": ");
-            let value = out.len();
-            template.write(request, out);
-            if out.len() == value {
-                out.truncate(start);
-                continue;
+        let tells_end = match self.says_length() {
+            true => self.write_framing(request, body, out)?,
+            false => write_true_framing(body, out),
+        };
+        for part in &self.set {
+            match part {
+                Part::Lines(lines) => out.extend_from_slice(lines),
+                Part::Field { name, value } => {
+                    write_field(name, value, request, out)?;
+                }
             }
-            check(name, &out[value..])?;
-            out.extend_from_slice(b"\r\n");
         }
         Ok(tells_end)
     }
 
+    /// Says where the body ends, where the configuration has a say in that.
     fn write_framing(
         &self,
         request: &Request,
@@ -133,10 +161,7 @@ impl Fields {
             if lists && connection().any(|names| list_has_token(names, name)) {
                 continue;
             }
-            out.extend_from_slice(name);
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(field.value.of(buf));
-            out.extend_from_slice(b"\r\n");
+            write_line(name, field.value.of(buf), out);
         }
     }
 
@@ -149,10 +174,7 @@ impl Fields {
             if is_odd || is_own(Known::Other, name) || self.is_set(name) {
                 continue;
             }
-            out.extend_from_slice(name);
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(value);
-            out.extend_from_slice(b"\r\n");
+            write_line(name, value, out);
         }
     }
 
@@ -162,9 +184,9 @@ impl Fields {
     }
 
     fn is_set(&self, name: &[u8]) -> bool {
-        self.set
+        self.names
             .iter()
-            .any(|(set, _)| set.len() == name.len() && name.eq_ignore_ascii_case(set))
+            .any(|set| set.len() == name.len() && name.eq_ignore_ascii_case(set))
     }
 }
 
@@ -192,13 +214,52 @@ fn is_usual(connection: &[u8]) -> bool {
         .any(|usual| connection.eq_ignore_ascii_case(usual))
 }
 
-fn line(name: &[u8], value: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+/// Says where `body` ends, which is always told so.
+fn write_true_framing(body: RequestBody, out: &mut Vec<u8>) -> bool {
+    match body {
+        RequestBody::None => {}
+        RequestBody::Length(length) => {
+            write_line(b"Content-Length", length.to_string().as_bytes(), out);
+        }
+        RequestBody::Unknown => write_line(b"Transfer-Encoding", b"chunked", out),
+    }
+    true
+}
+
+/// Appends a field whose value is `value`, unless that is empty; says whether it is not.
+fn write_field(
+    name: &[u8],
+    value: &Template,
+    request: &Request,
+    out: &mut Vec<u8>,
+) -> Result<bool, Error> {
+    let start = out.len();
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    let value_start = out.len();
+    value.write(request, out);
+    let text = &out[value_start..];
+    if text.is_empty() {
+        out.truncate(start);
+        return Ok(false);
+    }
+    check(name, text)?;
+    out.extend_from_slice(b"\r\n");
+    Ok(true)
+}
+
+/// Appends a field, unless it would be more than that.
+pub(super) fn line(name: &[u8], value: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     check(name, value)?;
+    write_line(name, value, out);
+    Ok(())
+}
+
+fn write_line(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
-    Ok(())
 }
 
 /// Refuses what would end a line: whatever the configuration says, that never leaves.
@@ -229,6 +290,24 @@ mod tests {
         assert!(fields.host.is_some() && fields.length.is_some() && fields.coding.is_none());
         assert!(fields.is_set(b"x") && !fields.is_set(b"xy"));
         assert!(fields.says_length());
+    }
+
+    #[test]
+    fn constant_fields_are_written_once_and_safe_ones_only() {
+        let text = |text: &str| Template::constant(text.as_bytes());
+        let written = [
+            (b"A".to_vec(), text("a")),
+            (b"Connection".to_vec(), text("")),
+            (b"B".to_vec(), text("b")),
+            (b"C".to_vec(), text("c\r\nD: d")),
+        ];
+        let fields = Fields::compile(&written);
+        let [Part::Lines(lines), Part::Field { name, .. }] = &fields.set[..] else {
+            panic!("{} parts", fields.set.len());
+        };
+        assert_eq!(lines, b"A: a\r\nB: b\r\n");
+        assert_eq!(name, b"C");
+        assert!(fields.is_set(b"connection") && fields.is_set(b"c"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The server that a request goes to, and the URI that it is asked for.
 
+use super::fields;
 use super::variables::TARGET;
 use base::bytes::starts_with_ignore_case;
 use base::escape;
@@ -46,7 +47,9 @@ pub(super) struct Target {
     pub(super) host: Vec<u8>,
     /// `$proxy_port`
     pub(super) port: Vec<u8>,
-    /// The URI of the URL; empty for none.
+    /// The host as a field of the request; `None` where it may not be one.
+    host_line: Option<Vec<u8>>,
+    /// The URI of the URL, with nothing in it that could end a request line; empty for none.
     uri: Vec<u8>,
     /// Bytes of the request's path that it stands for.
     replaced: usize,
@@ -66,11 +69,14 @@ impl Target {
         if uri.starts_with(b"?") {
             uri.insert(0, b'/');
         }
+        let mut host_line = Vec::new();
+        let is_field = fields::line(b"Host", &host, &mut host_line).is_ok();
         Self {
             upstream,
             host,
             port,
-            uri,
+            host_line: is_field.then_some(host_line),
+            uri: clean(&uri).into_owned(),
             replaced,
             is_whole: false,
         }
@@ -101,10 +107,23 @@ impl Target {
         Ok(target)
     }
 
+    /// Appends the field that names the host.
+    ///
+    /// # Errors
+    ///
+    /// It would be more than one field.
+    pub(super) fn write_host(&self, out: &mut Vec<u8>) -> Result<(), Error> {
+        let Some(line) = &self.host_line else {
+            return fields::line(b"Host", &self.host, out);
+        };
+        out.extend_from_slice(line);
+        Ok(())
+    }
+
     /// The URI to ask for. Never with bytes that could end a request line.
     pub(super) fn uri<'r>(&'r self, request: &'r Request) -> Cow<'r, [u8]> {
         if self.is_whole {
-            return clean(&self.uri);
+            return Cow::Borrowed(&self.uri);
         }
         if self.uri.is_empty() && request.uri_is_original {
             return Cow::Borrowed(request.original_uri());
@@ -112,7 +131,7 @@ impl Target {
         let mut out = Vec::with_capacity(self.uri.len() + request.uri.len() + 16);
         let mut path: &[u8] = &request.uri;
         if request.location_matches_uri {
-            out.extend_from_slice(&clean(&self.uri));
+            out.extend_from_slice(&self.uri);
             if !self.uri.is_empty() {
                 path = path.get(self.replaced..).unwrap_or_default();
             }
