@@ -1,5 +1,6 @@
 //! Descriptors that are not connections: a channel to the master, a signal pipe, a netlink
-//! socket. Whoever watches one is called while it is readable.
+//! socket, what other workers raise. Whoever watches one is called while it is readable, or each
+//! time that it is raised.
 
 use crate::slots::Token;
 use crate::table::{Key, Table};
@@ -8,13 +9,14 @@ use poller::Interest;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
+use sys::waker::EventFd;
 
 /// Name of a watched descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WatchId(Key);
 
 pub(crate) struct Watched {
-    fd: Rc<OwnedFd>,
+    fd: Rc<dyn AsFd>,
     on_readable: Rc<dyn Fn()>,
 }
 
@@ -32,16 +34,35 @@ impl Worker {
         fd: impl Into<Rc<OwnedFd>>,
         on_readable: Rc<dyn Fn()>,
     ) -> io::Result<WatchId> {
-        let fd = fd.into();
+        self.add_watch(fd.into(), Interest::READABLE, on_readable)
+    }
+
+    /// Calls `on_raised` when `signal` was raised since the last call, in every worker that asked
+    /// for it: nobody clears it.
+    ///
+    /// # Errors
+    ///
+    /// The system's, when the user may watch no more.
+    pub fn watch_raised(
+        &self,
+        signal: Rc<EventFd>,
+        on_raised: Rc<dyn Fn()>,
+    ) -> io::Result<WatchId> {
+        self.add_watch(signal, Interest::READABLE_EDGE, on_raised)
+    }
+
+    fn add_watch(
+        &self,
+        fd: Rc<dyn AsFd>,
+        interest: Interest,
+        on_readable: Rc<dyn Fn()>,
+    ) -> io::Result<WatchId> {
         let key = self.watches.borrow_mut().insert(Watched {
             fd: Rc::clone(&fd),
             on_readable,
         });
         let token = Token::watch(key);
-        match self
-            .poller
-            .add(fd.as_fd(), Interest::READABLE, token.into())
-        {
+        match self.poller.add(fd.as_fd(), interest, token.into()) {
             Ok(()) => Ok(WatchId(key)),
             Err(error) => {
                 self.watches.borrow_mut().remove(key);

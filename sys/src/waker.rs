@@ -50,7 +50,8 @@ impl TaskKey {
     }
 }
 
-/// An eventfd: a counter that can be waited for and raised from any thread.
+/// An eventfd: a counter that can be waited for and raised from any thread, and from processes
+/// that were forked since.
 #[derive(Debug)]
 pub struct EventFd {
     file: File,

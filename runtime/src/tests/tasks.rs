@@ -278,6 +278,27 @@ fn a_watched_descriptor_calls_until_it_is_read() {
 }
 
 #[test]
+fn what_is_raised_is_heard_by_all_workers_once_each_time() {
+    let signal = Rc::new(sys::waker::EventFd::new().unwrap());
+    let workers = [(); 2].map(|()| worker());
+    let calls = Rc::new(Cell::new(0));
+    for worker in &workers {
+        let heard = Rc::clone(&calls);
+        let on_raised = Rc::new(move || heard.set(heard.get() + 1));
+        worker.watch_raised(Rc::clone(&signal), on_raised).unwrap();
+    }
+    for round in 1..=3 {
+        signal.raise();
+        signal.raise();
+        for worker in &workers {
+            worker.turn(Some(PATIENCE_MS));
+            worker.turn(Some(0));
+        }
+        assert_eq!(calls.get(), 2 * round);
+    }
+}
+
+#[test]
 fn stop_ends_the_run() {
     let worker = worker();
     let (sleep, inside) = (worker.sleep(1), Rc::clone(&worker));

@@ -22,6 +22,8 @@ impl Interest {
         Self((libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET) as u32);
     /// Readable, again and again until it has been read.
     pub const READABLE: Self = Self(libc::EPOLLIN as u32);
+    /// Readable, once each time that something came, whether or not it was read.
+    pub const READABLE_EDGE: Self = Self((libc::EPOLLIN | libc::EPOLLET) as u32);
     /// As `READABLE`, but of several processes that wait for the same socket one is woken.
     pub const READABLE_EXCLUSIVE: Self = Self((libc::EPOLLIN | libc::EPOLLEXCLUSIVE) as u32);
 }

@@ -39,6 +39,11 @@ impl Interest {
         writable: false,
         edge: false,
     };
+    /// Readable, once each time that something came, whether or not it was read.
+    pub const READABLE_EDGE: Self = Self {
+        writable: false,
+        edge: true,
+    };
     /// As `READABLE`: kqueue wakes every process that waits for the same socket.
     pub const READABLE_EXCLUSIVE: Self = Self::READABLE;
 }

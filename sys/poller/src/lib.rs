@@ -163,6 +163,25 @@ mod tests {
     }
 
     #[test]
+    fn told_each_time_that_something_came_to_whoever_waits() {
+        let pollers = [(); 2].map(|()| Poller::new().unwrap());
+        let (near, mut far) = UnixStream::pair().unwrap();
+        for poller in &pollers {
+            poller
+                .add(near.as_fd(), Interest::READABLE_EDGE, 7)
+                .unwrap();
+            assert_quiet(poller);
+        }
+        for _ in 0..2 {
+            far.write_all(b"x").unwrap();
+            for poller in &pollers {
+                assert_eq!(next(poller, 7), (true, false, false));
+                assert_quiet(poller);
+            }
+        }
+    }
+
+    #[test]
     fn an_end_of_our_own_is_not_the_peers() {
         let poller = Poller::new().unwrap();
         let (near, far) = UnixStream::pair().unwrap();

@@ -177,3 +177,60 @@ fn a_request_in_one_worker_waits_for_another_worker() {
         assert_eq!(client.receive().text(), "ok");
     }
 }
+
+/// Of the group's server another worker has made use, and tells when it is free again.
+#[test]
+fn a_server_that_another_worker_frees_is_used_at_once() {
+    let backend = Backend::new();
+    let server = Server::new(
+        "upstream u { zone u 64k; server 127.0.0.1:{port_backend} max_conns=1; queue 3; }
+         server {
+             listen 127.0.0.1:{port} reuseport;
+             location / { proxy_pass http://u; proxy_read_timeout 1h; }
+             location = /pid { return 200 $pid; }
+             location = /status { stub_status; access_log off; }
+         }",
+    )
+    .with_main("worker_processes 2;")
+    .with_port(
+        "backend",
+        backend.0.local_addr().expect("it is bound").port(),
+    )
+    .start();
+    let connect = || {
+        let mut client = server.connect();
+        let pid = "GET /pid HTTP/1.1\r\nHost: x\r\n\r\n";
+        client.send(pid).expect("the server reads");
+        let pid = client.receive().text();
+        (client, pid)
+    };
+    let mut round = || {
+        let (mut first, pid) = connect();
+        let (mut second, _) = std::iter::repeat_with(connect)
+            .find(|(_, other)| *other != pid)
+            .expect("workers share the connections");
+        let ask = |client: &mut Client, path: &str, busy| {
+            let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+            client.send(request).expect("the server reads");
+            wait_for(&server, busy);
+        };
+        ask(&mut first, "/first", 1);
+        let asked = backend.next();
+        ask(&mut second, "/second", 2);
+        let freed = clock::now();
+        asked.answer();
+        assert_eq!(first.receive().text(), "ok");
+        let asked = backend.next();
+        let took = freed.elapsed();
+        asked.answer();
+        assert_eq!(second.receive().text(), "ok");
+        took
+    };
+    // One that looks now and then takes an eighth of a second on average.
+    let mut is_quick = || {
+        let mut times: Vec<Duration> = std::iter::repeat_with(&mut round).take(9).collect();
+        times.sort_unstable();
+        times[4] < Duration::from_millis(25)
+    };
+    assert!((0..5).any(|_| is_quick()));
+}

@@ -3,6 +3,7 @@
 use super::bound;
 use super::conversation::Call;
 use super::exchange;
+use super::queue::Queue;
 use super::record::{Record, records};
 use super::sticky::Lesson;
 use super::upstream::Upstream;
@@ -61,7 +62,7 @@ impl Claim {
         if let Some(rules) = &self.upstream.eject {
             self.judge(report, rules);
         }
-        self.upstream.queue.advance();
+        self.upstream.queue.peer_is_free();
         is_given_up
     }
 
@@ -132,6 +133,7 @@ pub(super) async fn wait<C>(
         });
     };
     let worker = Rc::clone(&request.connection.http.worker);
+    Queue::listen(upstream, &worker);
     let end = began.saturating_add(upstream.queue.timeout);
     loop {
         attempt.now = worker.now();

@@ -9,6 +9,7 @@
 
 mod announce;
 mod answer;
+pub mod bell;
 mod bound;
 mod claim;
 pub mod codec;

@@ -1,14 +1,16 @@
 //! `queue`: requests that wait until a peer of their group can take them.
 
-use runtime::Millis;
+use super::bell::Bell;
+use super::upstream::Upstream;
+use runtime::{Millis, Worker};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-/// How often the first one looks itself: a peer may have become free in another worker, or by
-/// the passing of time.
-const LOOK_INTERVAL_MS: Millis = 20;
+/// How often the first one looks itself: a peer may have become free by the passing of time, or
+/// because the worker that used it was killed.
+const LOOK_INTERVAL_MS: Millis = 250;
 
 /// The requests of one worker that wait for a peer of a group, in their order.
 #[derive(Default)]
@@ -20,6 +22,9 @@ pub struct Queue {
     /// By their tickets.
     waiting: RefCell<VecDeque<Rc<Waiting>>>,
     last_ticket: Cell<u64>,
+    /// What other workers ring that use the same peers, if there are any.
+    bell: Option<Bell>,
+    is_listening: Cell<bool>,
 }
 
 #[derive(Default)]
@@ -40,6 +45,13 @@ impl Queue {
         }
     }
 
+    /// A queue for peers that other workers use, too, which share `bell`.
+    #[must_use]
+    pub fn with_bell(mut self, bell: Bell) -> Self {
+        self.bell = Some(bell);
+        self
+    }
+
     /// Whether nobody waits.
     pub(super) fn is_empty(&self) -> bool {
         self.number == 0 || self.waiting.borrow().is_empty()
@@ -58,11 +70,40 @@ impl Queue {
             ..Waiting::default()
         });
         waiting.push_back(Rc::clone(&own));
+        if let Some(bell) = &self.bell {
+            bell.begin_waiting();
+        }
         Some(Place { queue: self, own })
     }
 
+    /// Lets the first one of `group` look again when another worker has given a peer back, from now on.
+    pub(super) fn listen(group: &Rc<Upstream>, worker: &Worker) {
+        let queue = &group.queue;
+        if let Some(bell) = &queue.bell
+            && !queue.is_listening.get()
+        {
+            let group = Rc::downgrade(group);
+            let heard = move || {
+                if let Some(group) = group.upgrade() {
+                    group.queue.advance();
+                }
+            };
+            // Where it fails, it looks now and then, and the next one tries again.
+            let is_heard = bell.listen(worker, heard).is_ok();
+            queue.is_listening.set(is_heard);
+        }
+    }
+
+    /// A peer was given back: tells those who wait, here and in other workers.
+    pub(super) fn peer_is_free(&self) {
+        self.advance();
+        if let Some(bell) = &self.bell {
+            bell.ring(self.waiting.borrow().len());
+        }
+    }
+
     /// Lets the first one look again.
-    pub(super) fn advance(&self) {
+    fn advance(&self) {
         if self.number == 0 {
             return;
         }
@@ -118,6 +159,9 @@ impl Drop for Place<'_> {
             waiting.remove(at);
         }
         drop(waiting);
+        if let Some(bell) = &self.queue.bell {
+            bell.end_waiting();
+        }
         if was_first {
             self.queue.advance();
         }
@@ -136,7 +180,7 @@ mod tests {
         assert!(queue.enter().is_none());
         let mut cx = Context::from_waker(Waker::noop());
         assert!(first.is_first() && !second.is_first());
-        assert_eq!((first.patience(500), second.patience(500)), (20, 500));
+        assert_eq!((first.patience(500), second.patience(500)), (250, 500));
         assert!(second.poll_turn(&mut cx).is_pending());
         queue.advance();
         assert!(first.poll_turn(&mut cx).is_ready());

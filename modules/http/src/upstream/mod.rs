@@ -32,16 +32,19 @@ pub(crate) use zone::MODULE as ZONE;
 
 use conf::Position;
 use engine::directive::{block, custom, lossy};
-use engine::peer::{Balancer, EjectRules, PeerConfig, RoundRobin};
+use engine::peer::{Balancer, EjectRules, PeerConfig, Peers, RoundRobin};
 use engine::retry_budget::RetryRules;
 use engine::{Arity, Contexts, Directive, Line, Loading, Refused, Setting, Slot, inherit_fields};
 use http::config::finish::Finishing;
+use http::gateway::bell::Bell;
 use http::gateway::queue::Queue;
 use http::gateway::sticky::Sticky;
 use http::gateway::{KeepAlive, Upstream, Upstreams};
 use http::worker::HttpWorker;
 use http::{Generation, Module};
 use resolve::Named;
+use runtime::log::os_error;
+use std::io;
 use std::rc::Rc;
 
 /// The blocks read so far.
@@ -227,7 +230,14 @@ fn finish(finishing: &mut Finishing<'_>) -> Result<(), Refused> {
         );
         upstream.sticky = block.sticky;
         upstream.binds_clients = block.binds_clients;
-        upstream.queue = block.queue.unwrap_or_default();
+        upstream.queue = match queue(block.queue, &upstream.peers) {
+            Ok(queue) => queue,
+            Err(error) => {
+                let error = refuse(&format!("eventfd() failed ({})", os_error(&error)));
+                finishing.loading.errors.push(error);
+                continue;
+            }
+        };
         upstream.eject = *block.eject;
         let upstream = Rc::new(upstream);
         if let (Some(level), false) = (block.level, block.named.is_empty())
@@ -242,6 +252,14 @@ fn finish(finishing: &mut Finishing<'_>) -> Result<(), Refused> {
         finishing.loading.shared::<Upstreams>().add(upstream);
     }
     Ok(())
+}
+
+/// The queue for `peers`, with a bell where other workers use them, too.
+fn queue(queue: Option<Queue>, peers: &Peers) -> io::Result<Queue> {
+    Ok(match queue {
+        Some(queue) if peers.is_shared() => queue.with_bell(Bell::new()?),
+        queue => queue.unwrap_or_default(),
+    })
 }
 
 /// The groups that the configuration names.
