@@ -324,3 +324,29 @@ fn hidden_fields_are_hidden_after_the_body_too() {
         assert!(text.ends_with(&end), "{rules}: {text}");
     }
 }
+
+/// The variable holds what the peer sent, whether the client gets it or not. (nginx reads trailers
+/// with `proxy_pass_trailers on` alone, and has `-` here.)
+#[test]
+fn the_variable_holds_what_is_not_passed_on_too() {
+    let (port, _seen) = scripted(|_, stream, _| {
+        let answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+                       2\r\nok\r\n0\r\nX-Sum: 1\r\nx-sum: 2\r\n\r\n";
+        stream.write_all(answer).is_ok()
+    });
+    for rules in [
+        "",
+        "proxy_buffering off;",
+        "proxy_hide_header X-Sum; proxy_pass_trailers on;",
+    ] {
+        let rules = format!("{rules} add_trailer Seen $upstream_trailer_x_sum;");
+        let server = before(port, &rules);
+        let mut client = server.connect();
+        let request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+        client.send(request).expect("sent");
+        let bytes = client.read_to_end().expect("closed");
+        let text = String::from_utf8_lossy(&bytes);
+        let end = "2\r\nok\r\n0\r\nSeen: 1, 2\r\n\r\n";
+        assert!(text.ends_with(end), "{rules}: {text}");
+    }
+}
