@@ -221,6 +221,50 @@ fn every_setting_makes_of_every_answer_what_it_does_in_nginx() {
     Differential::new(server).with_exchanges(exchanges).run();
 }
 
+/// Of fields that an answer has once the first counts, for the one in its place too; the log says
+/// so in nginx's words. (Not beside nginx, which before 1.23 takes the last.)
+#[test]
+fn of_fields_that_come_once_the_first_counts() {
+    let (port, _seen) = scripted(|_, stream, head| {
+        let instead = match head.starts_with(b"GET /instead") {
+            true => "X-Accel-Redirect: /internal/x\r\n",
+            false => "",
+        };
+        let _ = write!(
+            stream,
+            "HTTP/1.1 200 OK\r\n{instead}Content-Type: text/x-one\r\nExpires: one\r\n\
+             Content-Type: text/x-two; charset=koi8-r\r\nExpires: two\r\n\
+             Content-Length: 2\r\n\r\nok"
+        );
+        true
+    });
+    let server = Server::of_one(&format!(
+        "location / {{ proxy_pass http://127.0.0.1:{port}; }}
+         location /internal/ {{ internal; }}"
+    ))
+    .with_file("html/internal/x", "internal x")
+    .allow_log("duplicate header line")
+    .start();
+    for (path, text) in [("/plain", "ok"), ("/instead", "internal x")] {
+        let answer = server.get(path);
+        assert_eq!(answer.text(), text);
+        assert_eq!(
+            answer.headers_named("Content-Type").collect::<Vec<_>>(),
+            ["text/x-one"],
+            "{path}"
+        );
+        assert_eq!(
+            answer.headers_named("Expires").collect::<Vec<_>>(),
+            ["one"],
+            "{path}"
+        );
+    }
+    server.wait_for_error_log(
+        "upstream sent duplicate header line: \"Expires: two\", \
+         previous value: \"Expires: one\", ignored while reading response header from upstream",
+    );
+}
+
 #[test]
 fn what_cannot_be_stored_is_the_clients_all_the_same() {
     let (port, _seen) = scripted(|_, stream, _| {

@@ -196,7 +196,11 @@ fn keep_fields<C>(
     head: &UpstreamHead,
     names: &[ResponseName],
 ) {
-    for field in head.fields.iter().filter(|f| names.contains(&f.known)) {
+    let mut seen = 0;
+    for field in &head.fields {
+        if !head::counts(request, head, field, &mut seen) || !names.contains(&field.known) {
+            continue;
+        }
         let rewritten = match field.known {
             ResponseName::AcceptRanges if *call.settings.force_ranges => continue,
             ResponseName::SetCookie => {

@@ -2,6 +2,7 @@
 
 use super::codec::UpstreamHead;
 use super::conversation::Call;
+use super::failure::Doing;
 use super::record::records;
 use super::settings::{Settings, ignore};
 use crate::bytes::Bytes;
@@ -101,13 +102,10 @@ pub(super) fn response<C>(
     let connection = listed_in_connection(head);
     let mut seen = 0;
     for field in &head.fields {
-        let name = field.name.of(&head.bytes);
-        let bit = field.known.bit();
-        if seen & bit & SINGLE != 0 {
-            warn_repeated(request, name, field.value.of(&head.bytes));
+        if !counts(request, head, field, &mut seen) {
             continue;
         }
-        seen |= bit;
+        let name = field.name.of(&head.bytes);
         let connection = connection.as_ref();
         if call.settings.is_hidden(field.known, name)
             || connection.is_some_and(|names| is_listed(names, name))
@@ -133,12 +131,35 @@ fn passes(settings: &Settings, name: ResponseName) -> Option<Bytes> {
     (!settings.is_hidden(name, b"")).then_some(Bytes::EMPTY)
 }
 
-fn warn_repeated(request: &Request, name: &[u8], value: &[u8]) {
+/// Whether `field` counts after those before it, of which `seen` tells: not when one that a
+/// response has once was there already, which is logged.
+pub(super) fn counts(
+    request: &Request,
+    head: &UpstreamHead,
+    field: &ResponseField,
+    seen: &mut u64,
+) -> bool {
+    let bit = field.known.bit() & SINGLE;
+    if *seen & bit != 0 {
+        warn_repeated(request, head, field);
+        return false;
+    }
+    *seen |= bit;
+    true
+}
+
+fn warn_repeated(request: &Request, head: &UpstreamHead, field: &ResponseField) {
+    let shown = |field: &ResponseField| {
+        let name = field.name.of(&head.bytes).escape_ascii();
+        format!("{name}: {}", field.value.of(&head.bytes).escape_ascii())
+    };
+    let mut fields = head.fields.iter();
+    let first = fields.find(|other| other.known == field.known);
     let text = format!(
-        "upstream sent duplicate header line: \"{}: {}\", ignored while reading response header \
-         from upstream",
-        name.escape_ascii(),
-        value.escape_ascii()
+        "upstream sent duplicate header line: \"{}\", previous value: \"{}\", ignored {}",
+        shown(field),
+        first.map(shown).unwrap_or_default(),
+        Doing::ReadingHead.text()
     );
     request.log(runtime::log::Level::Warn, &text);
 }
