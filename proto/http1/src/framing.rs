@@ -74,22 +74,10 @@ const UNIQUE_SET: u64 = {
 ///
 /// Source: `ngx_http_process_request_header()`, nginx 1.31.5; RFC 9112 section 6.
 pub fn framing<'a>(head: &Head, buf: &'a [u8]) -> Result<Framing<'a>, Refusal> {
-    let authority = match head.target.form {
-        TargetForm::Origin => None,
-        TargetForm::Absolute | TargetForm::Authority => {
-            let host = validate_host(head.target.authority.of(buf));
-            Some(
-                host.map_err(|_| Refusal::bad_request("client sent invalid host in request line"))?,
-            )
-        }
-    };
-
-    refuse_repeated(head)?;
+    let authority = authority(head, buf)?;
+    refuse_repeated(head).or_else(|_| check_fields_so_far(head, buf))?;
     let host = match head.value(Known::Host, buf) {
-        Some(value) => Some(
-            validate_host(value)
-                .map_err(|_| Refusal::bad_request("client sent invalid host header"))?,
-        ),
+        Some(value) => Some(host_field(value)?),
         None if head.version == Version::Http11 => {
             return Err(Refusal::bad_request(
                 "client sent HTTP/1.1 request without \"Host\" header",
@@ -111,6 +99,54 @@ pub fn framing<'a>(head: &Head, buf: &'a [u8]) -> Result<Framing<'a>, Refusal> {
         upgrade: head.has(Known::Upgrade),
         host: authority.or(host),
     })
+}
+
+/// The host in the request line, where the target is not a path.
+///
+/// # Errors
+///
+/// 400 for one that is none.
+pub fn authority<'a>(head: &Head, buf: &'a [u8]) -> Result<Option<Host<'a>>, Refusal> {
+    if head.target.form == TargetForm::Origin {
+        return Ok(None);
+    }
+    match validate_host(head.target.authority.of(buf)) {
+        Ok(host) => Ok(Some(host)),
+        Err(_) => Err(Refusal::bad_request(
+            "client sent invalid host in request line",
+        )),
+    }
+}
+
+fn host_field(value: &[u8]) -> Result<Host<'_>, Refusal> {
+    validate_host(value).map_err(|_| Refusal::bad_request("client sent invalid host header"))
+}
+
+/// Judges what was read of the fields of a head that was refused before its end, as nginx does
+/// line by line: what broke a rule first is what the client is told.
+///
+/// # Errors
+///
+/// 400 for an invalid host, and for a repeated field of those that must be alone.
+///
+/// Source: `ngx_http_process_host()` and `ngx_http_process_unique_header_line()`, nginx 1.31.5.
+pub fn check_fields_so_far(head: &Head, buf: &[u8]) -> Result<(), Refusal> {
+    let repeated = refuse_repeated(head);
+    let mut fields = head.fields.iter();
+    let Some(host) = fields.find(|field| field.known == Known::Host) else {
+        return repeated;
+    };
+    let is_refused_before = match repeated {
+        Err(Refusal {
+            detail: Detail::Repeated(again, _),
+            ..
+        }) => again.name.start() < host.name.start(),
+        _ => false,
+    };
+    if !is_refused_before {
+        host_field(host.value.of(buf))?;
+    }
+    repeated
 }
 
 /// The host of a request that is read or refused before its head ended, as far as nginx knows

@@ -31,7 +31,9 @@ pub use chunked::{
     CHUNK_END, Chunk, ChunkHead, ChunkLimits, ChunkedDecoder, LAST_CHUNK, TRAILERS_START, Trailers,
     encode_chunk_head,
 };
-pub use framing::{BodyLength, Framing, check_method, framing, host_so_far};
+pub use framing::{
+    BodyLength, Framing, authority, check_fields_so_far, check_method, framing, host_so_far,
+};
 pub use head::{Field, Head, Target, TargetForm, Version};
 pub use host::{Host, InvalidHost, validate_host};
 pub use known::Known;

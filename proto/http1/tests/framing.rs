@@ -1,7 +1,8 @@
 //! What heads mean for the connection, and the framing attacks that are refused.
 
 use tidegate_http1::{
-    BodyLength, Framing, Head, Limits, Progress, Refusal, RequestParser, check_method, framing,
+    BodyLength, Framing, Head, Limits, Progress, Refusal, RequestParser, check_fields_so_far,
+    check_method, framing,
 };
 
 /// Parses `wire` and hands what [`framing`] says of it to `judge`.
@@ -194,6 +195,32 @@ fn refuses_ambiguous_bodies() {
             "client sent HTTP/1.0 request with \"Transfer-Encoding\" header".to_owned()
         )
     );
+}
+
+/// As nginx, which judges line by line, though we do when there are several.
+#[test]
+fn the_first_broken_line_is_told() {
+    let host = "client sent invalid host header";
+    let line = r#"client sent duplicate header line: "Expect: x", previous value: "Expect: x""#;
+    let again = r#"client sent duplicate host header: "Host: a/b", previous value: "Host: a""#;
+    for (headers, text) in [
+        ("Host: a/b\r\nExpect: x\r\nExpect: x\r\n", host),
+        ("Expect: x\r\nExpect: x\r\nHost: a/b\r\n", line),
+        ("Expect: x\r\nHost: a/b\r\nExpect: x\r\n", host),
+        ("Host: a/b\r\nHost: a\r\n", host),
+        ("Host: a\r\nHost: a/b\r\n", again),
+    ] {
+        let (status, said) = refused("1.1", headers);
+        assert_eq!((status, said.as_str()), (400, text), "{headers:?}");
+        let said = judged(&request("1.1", headers), |head, _| {
+            let wire = request("1.1", headers);
+            let refusal = check_fields_so_far(head, &wire).expect_err(headers);
+            let mut said = Vec::new();
+            refusal.describe(&wire, &mut said);
+            String::from_utf8_lossy(&said).into_owned()
+        });
+        assert_eq!(said, text, "{headers:?}");
+    }
 }
 
 #[test]

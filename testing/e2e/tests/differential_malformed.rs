@@ -326,6 +326,72 @@ fn the_server_that_answers_what_is_refused() {
         .run();
 }
 
+/// Of several broken rules the one whose bytes came first is told, and before the rest comes.
+#[test]
+fn the_first_broken_rule_counts() {
+    let server = Server::of_one(
+        "client_header_buffer_size 256;
+         large_client_header_buffers 2 512;
+         error_page 400 /e400;
+         error_page 494 /e494;
+         location /e { return 200 '$uri $host'; }
+         location / { return 200; }",
+    );
+    let long = format!("X: {}\r\n", "x".repeat(2000));
+    let beginnings = [
+        "GET /%zz HTTP/1.1\r\nHost: h\r\n",
+        "GET /../ HTTP/1.1\r\n",
+        "GET http://h^/ HTTP/1.1\r\nHost: h\r\n",
+        "GET / HTTP/1.1\r\nHost: h/x\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\nExpect: x\r\nExpect: x\r\n",
+    ];
+    // These are judged at the end alone.
+    let later = [
+        "GET / HTTP/1.1\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n",
+        "GET / HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: x\r\n",
+        "TRACE / HTTP/1.1\r\nHost: h\r\n",
+    ];
+    let unfinished = beginnings.iter().map(|head| (*head).to_owned());
+    let all = beginnings.iter().chain(&later);
+    let followed = all.flat_map(|head| {
+        let long = format!("{head}{long}\r\n");
+        [long, format!("{head}: x\r\n\r\n"), format!("{head}\r\n")]
+    });
+    Differential::new(server)
+        .with_exchanges(unfinished.chain(followed).map(Exchange::new))
+        .run();
+}
+
+/// Nginx's words for what broke first, with the bytes that did.
+#[test]
+fn the_log_says_what_was_refused() {
+    let server = Server::of_one("max_headers 2; location / { return 200; }").start();
+    for (head, text) in [
+        (
+            "GET /%zz HTTP/1.1\r\nHost: h\r\nA: b\r\nC: d\r\n\r\n",
+            "client sent invalid request while reading client request line, ",
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: h\r\nA: b\r\nC: d\r\n\r\n",
+            "client sent too many header lines while reading client request headers, ",
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: h\r\nHost: g\r\nC: d\r\n\r\n",
+            "client sent duplicate host header: \"Host: g\", previous value: \"Host: h\" while \
+             reading client request headers, ",
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: h\r\nA : b\r\n\r\n",
+            "client sent invalid header line: \"A\\x20...\" while reading client request headers, ",
+        ),
+    ] {
+        assert_eq!(server.request(head).status, 400, "{head:?}");
+        server.wait_for_error_log(text);
+    }
+}
+
 /// Once the host is known, its server says how header lines are read.
 #[test]
 fn header_lines_are_read_as_the_named_server_says() {

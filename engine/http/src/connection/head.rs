@@ -8,7 +8,7 @@ use crate::error::{Abort, Error};
 use crate::request::{Request, RequestHead};
 use crate::request_body::Incoming;
 use base::place;
-use http1::{BodyLength, Known, Progress, RequestParser, Span, TargetForm, Version};
+use http1::{BodyLength, Known, Progress, Refusal, RequestParser, Span, TargetForm, Version};
 use runtime::Class;
 use std::io;
 use std::rc::Rc;
@@ -45,6 +45,7 @@ pub fn next_request(connection: &Rc<Connection>) -> Next {
         parser: RequestParser::new(),
         limits,
         has_deadline: false,
+        judged: None,
     };
     reading.go_on(connection)
 }
@@ -55,17 +56,27 @@ pub struct Reading {
     parser: RequestParser,
     limits: http1::Limits,
     has_deadline: bool,
+    /// With how many fields the head was judged last.
+    judged: Option<usize>,
 }
 
 /// How far a head was read.
 enum Read {
     Complete(usize),
     Partial,
-    /// For its fields.
-    Refused(u16, String),
+    /// For its fields, or for what they follow.
+    Refused(Refusal),
     /// For its first line.
-    BadLine(u16, String),
+    BadLine(Refusal),
 }
+
+/// What was being read when a request broke a rule, as the log tells it.
+type Doing = &'static str;
+
+const IN_LINE: Doing = "while reading client request line";
+const IN_FIELDS: Doing = "while reading client request headers";
+
+const INVALID_URI: Refusal = Refusal::bad_request("client sent invalid request");
 
 impl Reading {
     /// Reads on, now that there is more.
@@ -88,11 +99,14 @@ impl Reading {
                 Next::Idle
             }
             Ok(Read::Partial) => Next::Partial(Box::new(Self { head, ..self })),
-            Ok(Read::Refused(status, reason)) => refused(connection, head, status, &reason),
-            Ok(Read::BadLine(status, reason)) => {
+            Ok(Read::Refused(refusal)) => {
+                let (request, judged) = unfinished_request(connection, head);
+                refused(request, judged.err().unwrap_or((refusal, IN_FIELDS)))
+            }
+            Ok(Read::BadLine(refusal)) => {
                 // No version that such a line names is believed.
                 head.parsed.version = Version::Http10;
-                refused(connection, head, status, &reason)
+                refused(new_request(connection, head), (refusal, IN_LINE))
             }
             Err(error) => failed(connection, head, &error),
         }
@@ -142,16 +156,20 @@ impl Reading {
                         };
                         continue;
                     }
-                    Ok(Progress::Partial) => {}
-                    Err(http1::Refusal { status, reason, .. }) => {
-                        return Ok(if self.parser.is_past_request_line() {
-                            let reason = format!("{reason} while reading client headers");
-                            Read::Refused(status, reason)
-                        } else {
-                            let reason = format!("{reason} while reading client request line");
-                            Read::BadLine(status, reason)
-                        });
+                    Ok(Progress::Partial) if !self.parser.is_past_request_line() => {}
+                    Ok(Progress::Partial) => {
+                        // What breaks a rule already is answered before the rest of it comes.
+                        let count = Some(head.parsed.fields.len());
+                        if std::mem::replace(&mut self.judged, count) != count
+                            && let Err(refusal) = check_so_far(connection.servers(), head)
+                        {
+                            return Ok(Read::Refused(refusal));
+                        }
                     }
+                    Err(refusal) if self.parser.is_past_request_line() => {
+                        return Ok(Read::Refused(refusal));
+                    }
+                    Err(refusal) => return Ok(Read::BadLine(refusal)),
                 }
             }
             let room = self.room();
@@ -167,25 +185,38 @@ impl Reading {
     }
 }
 
-/// A head will not be read to its end.
+/// A head will not be read to its end: the client left, or took too long.
 #[cold]
 fn failed(connection: &Rc<Connection>, head: Box<RequestHead>, error: &Error) -> Next {
-    if matches!(error, Error::Aborted(Abort::TimedOut)) {
-        let request = unfinished_request(connection, head);
-        request.log(
-            runtime::log::Level::Info,
-            "client timed out while reading client request",
-        );
-        super::h1::log_unanswered(request, 408);
-    } else if !head.buf.is_empty() {
-        connection.log(
-            runtime::log::Level::Info,
-            &format!("{error} while reading client request line"),
-        );
-        let request = unfinished_request(connection, head);
-        super::h1::log_unanswered(request, 400);
-    }
+    let (status, text) = match error {
+        Error::Aborted(Abort::TimedOut) => (
+            408,
+            "client timed out (110: Connection timed out)".to_owned(),
+        ),
+        _ if head.buf.is_empty() => return Next::Closed,
+        error => (400, error.to_string()),
+    };
+    let (request, _) = unfinished_request(connection, head);
+    let doing = match request.head.parsed.request_line.is_empty() {
+        true => IN_LINE,
+        false => IN_FIELDS,
+    };
+    request.log(runtime::log::Level::Info, &format!("{text} {doing}"));
+    super::h1::log_unanswered(request, status);
     Next::Closed
+}
+
+/// Judges what is there of a head whose request line has ended.
+#[cold]
+fn check_so_far(servers: &AddressServers, head: &RequestHead) -> Result<(), Refusal> {
+    let RequestHead { buf, parsed, .. } = head;
+    if parsed.target.complex {
+        let merges_slashes = *CLIENT.of(&servers.default.settings).merge_slashes;
+        let uri = parsed.target.uri.of(buf);
+        http1::uri::normalize(uri, merges_slashes).map_err(|_| INVALID_URI)?;
+    }
+    http1::authority(parsed, buf)?;
+    http1::check_fields_so_far(parsed, buf)
 }
 
 /// The limits of the server that the host read last leads to.
@@ -206,23 +237,39 @@ fn new_request(connection: &Rc<Connection>, head: Box<RequestHead>) -> Box<Reque
     place::boxed(|| Request::new(Rc::clone(connection), server, head))
 }
 
-/// A request that ends before it was read whole, at the server that is known by then.
-fn unfinished_request(connection: &Rc<Connection>, head: Box<RequestHead>) -> Box<Request> {
+/// A request that ends before it was read whole, at the server that is known by then, and what
+/// of it is known by then to break a rule.
+fn unfinished_request(
+    connection: &Rc<Connection>,
+    head: Box<RequestHead>,
+) -> (Box<Request>, Result<(), (Refusal, Doing)>) {
     let mut request = new_request(connection, head);
-    if read_host_so_far(&mut request) {
-        select_server(&mut request);
+    if request.head.parsed.request_line.is_empty() {
+        return (request, Ok(()));
     }
-    request
+    let mut judged = fill_line(&mut request);
+    if judged.is_ok() {
+        if read_host_so_far(&mut request) {
+            select_server(&mut request);
+        }
+        let RequestHead { buf, parsed, .. } = &*request.head;
+        judged = http1::check_fields_so_far(parsed, buf).map_err(|refusal| (refusal, IN_FIELDS));
+    }
+    (request, judged)
 }
 
-fn refused(connection: &Rc<Connection>, head: Box<RequestHead>, status: u16, reason: &str) -> Next {
-    let mut request = unfinished_request(connection, head);
-    let parsed = &mut request.head.parsed;
+/// Logs why `request` is refused.
+#[cold]
+fn refused(mut request: Box<Request>, (refusal, doing): (Refusal, Doing)) -> Next {
+    let RequestHead { buf, parsed, .. } = &mut *request.head;
     if parsed.request_line.is_empty() {
-        parsed.request_line = first_line(&request.head.buf);
+        parsed.request_line = first_line(buf);
     }
-    request.log(runtime::log::Level::Info, reason);
-    Next::Request(request, Some(status))
+    let mut text = Vec::new();
+    refusal.describe(buf, &mut text);
+    let text = format!("{} {doing}", String::from_utf8_lossy(&text));
+    request.log(runtime::log::Level::Info, &text);
+    Next::Request(request, Some(refusal.status))
 }
 
 /// The first line as far as it was received: logs show what was refused.
@@ -239,25 +286,33 @@ fn prepare(connection: &Rc<Connection>, head: Box<RequestHead>) -> Next {
     let mut request = new_request(connection, head);
     match fill(&mut request) {
         Ok(()) => Next::Request(request, None),
-        Err((status, reason)) => {
-            request.log(runtime::log::Level::Info, &reason);
-            Next::Request(request, Some(status))
-        }
+        Err(refusal) => refused(request, refusal),
     }
 }
 
-fn fill(request: &mut Request) -> Result<(), (u16, String)> {
+fn fill(request: &mut Request) -> Result<(), (Refusal, Doing)> {
     // First, since logs name the URI also of a request that is refused for its fields. Which
     // server it is for is not known yet, so it is the default server's say how slashes are merged.
-    fill_uri(request)?;
+    fill_line(request)?;
     let filled = fill_framing(request);
     if filled.is_ok() || read_host_so_far(request) || has_no_host(request) {
         select_server(request);
     }
     let allows_connect = CLIENT.of(&request.server.settings).allows_connect;
     let RequestHead { buf, parsed, .. } = &*request.head;
-    http1::check_method(parsed, buf, filled?, allows_connect)
-        .map_err(|refusal| (refusal.status, refusal.reason.to_owned()))
+    filled
+        .and_then(|body| http1::check_method(parsed, buf, body, allows_connect))
+        .map_err(|refusal| (refusal, IN_FIELDS))
+}
+
+/// Fills in what the request line says, which is judged before anything else.
+fn fill_line(request: &mut Request) -> Result<(), (Refusal, Doing)> {
+    fill_uri(request).map_err(|refusal| (refusal, IN_LINE))?;
+    let RequestHead { buf, parsed, .. } = &*request.head;
+    match http1::authority(parsed, buf) {
+        Ok(_) => Ok(()),
+        Err(refusal) => Err((refusal, IN_LINE)),
+    }
 }
 
 /// Fills in the host of a request that ends early, if one is known by then.
@@ -277,11 +332,9 @@ fn has_no_host(request: &Request) -> bool {
     parsed.target.form == TargetForm::Origin && !parsed.has(Known::Host)
 }
 
-fn fill_framing(request: &mut Request) -> Result<BodyLength, (u16, String)> {
-    let parsed = &request.head.parsed;
-    let buf = &request.head.buf;
-    let refusal = |refusal: http1::Refusal| (refusal.status, refusal.reason.to_owned());
-    let framing = http1::framing(parsed, buf).map_err(refusal)?;
+fn fill_framing(request: &mut Request) -> Result<BodyLength, Refusal> {
+    let RequestHead { buf, parsed, .. } = &*request.head;
+    let framing = http1::framing(parsed, buf)?;
     request.keep_alive.set(framing.keep_alive);
     request.incoming = Incoming::new(framing.body, framing.expect_continue);
     if let Some(host) = framing.host {
@@ -291,7 +344,7 @@ fn fill_framing(request: &mut Request) -> Result<BodyLength, (u16, String)> {
     Ok(framing.body)
 }
 
-pub(super) fn fill_uri(request: &mut Request) -> Result<(), (u16, String)> {
+pub(super) fn fill_uri(request: &mut Request) -> Result<(), Refusal> {
     let buf = &request.head.buf;
     let target = &request.head.parsed.target;
     if target.complex {
@@ -299,7 +352,7 @@ pub(super) fn fill_uri(request: &mut Request) -> Result<(), (u16, String)> {
         let normalized = http1::uri::normalize_into(target.uri.of(buf), merge, &mut request.uri);
         if normalized.is_err() {
             request.uri.clear();
-            return Err((400, "client sent invalid request".to_owned()));
+            return Err(INVALID_URI);
         }
     } else {
         request.uri.extend_from_slice(target.path.of(buf));

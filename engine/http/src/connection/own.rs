@@ -56,7 +56,7 @@ impl Request {
             Rc::clone(server),
             Box::new(head),
         ));
-        super::head::fill_uri(&mut request).map_err(|(_, reason)| Error::operator(reason))?;
+        super::head::fill_uri(&mut request).map_err(|refusal| Error::operator(refusal.reason))?;
         request.location = Rc::clone(location);
         Ok(request)
     }
