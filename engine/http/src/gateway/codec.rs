@@ -98,7 +98,7 @@ pub trait Codec: 'static {
         true
     }
 
-    /// Makes ready for the response of another peer, which is sent the same head.
+    /// Makes ready for the response of a peer; called before each peer is asked.
     fn restart(&mut self);
 
     /// Appends the request's head; called again for each peer that is tried, where

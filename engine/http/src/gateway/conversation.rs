@@ -211,7 +211,10 @@ fn begin<C>(request: &mut Request, call: &mut Call<C>, early: Option<Vec<u8>>) -
     records.uri = call.uri.take();
     records.is_active = true;
     records.head = None;
-    if !records.attempts.is_empty() {
+    if records.attempts.is_empty() {
+        // Mostly it stays at one.
+        records.attempts = Vec::with_capacity(1);
+    } else {
         records.attempts.push(None);
     }
     call.upstream.retries.count_request();
@@ -466,6 +469,7 @@ fn words<'s, C: Codec>(
     call: &mut Call<C>,
     search: &'s Search,
 ) -> Result<Cow<'s, [u8]>, Failure> {
+    call.codec.restart();
     let mut out = Vec::new();
     announce::client(request, *call.settings.proxy_protocol, &mut out);
     match &search.head {
@@ -474,7 +478,6 @@ fn words<'s, C: Codec>(
             written.map_err(Failure::Ours)?;
         }
         Some(head) => {
-            call.codec.restart();
             if out.is_empty() && search.early.is_empty() {
                 return Ok(Cow::Borrowed(head));
             }

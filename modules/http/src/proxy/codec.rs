@@ -105,7 +105,6 @@ impl Codec for Http1 {
         body: RequestBody,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        self.restart();
         let settings = SETTINGS.of(&self.location.settings);
         self.is_chunked = body == RequestBody::Unknown;
         let start = out.len();
