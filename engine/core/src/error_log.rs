@@ -34,6 +34,12 @@ impl ErrorLogs {
         self.inner.targets.is_empty()
     }
 
+    /// Whether messages of `level` are for any of them.
+    pub fn takes(&self, level: Level) -> bool {
+        let mut targets = self.inner.targets.iter();
+        targets.any(|(_, least, _)| level <= *least)
+    }
+
     /// The log. Its files must have been opened.
     #[inline]
     pub fn logger(&self) -> &Logger {

@@ -16,9 +16,9 @@ impl Request {
 
     /// Whether anybody wants to know what [`Self::debug`] says: with `error_log ... debug`, or
     /// for a connection that `debug_connection` names.
+    #[inline]
     pub fn is_debugged(&self) -> bool {
-        let logger = ERROR_LOG.of(&self.location.settings).logs.logger();
-        self.connection.is_debugged || logger.enabled(Level::Debug)
+        self.connection.is_debugged || self.location.is_debugged
     }
 
     /// Logs what `message` says when anybody wants to know that much.

@@ -18,10 +18,10 @@ pub struct AddressServers {
     pub proxy_protocol: bool,
     /// Who answers for names nobody has.
     pub default: Rc<Server>,
+    /// Under which heads are read until their host is known.
+    pub limits: http1::Limits,
     /// How many servers there are: with one, names need not be looked at.
-    pub count: usize,
-    /// Whether heads are read under other limits once their host is known.
-    pub limits_differ: bool,
+    count: usize,
     names: NameTable,
 }
 
@@ -30,6 +30,9 @@ impl AddressServers {
     ///
     /// No host at all is a name too: `server_name "";`.
     pub fn find(&self, host: &[u8]) -> NameMatch<'_> {
+        if self.count == 1 && !self.names.has_patterns() {
+            return NameMatch::Default;
+        }
         self.names.find(host)
     }
 }
@@ -176,10 +179,13 @@ fn address_servers(
         address: address.clone(),
         proxy_protocol,
         default: Rc::clone(&servers[&default.server]),
+        limits: http1::Limits {
+            stops_at_host: group
+                .iter()
+                .any(|listen| limits(listen) != limits_of_default),
+            ..limits_of_default
+        },
         count: group.len(),
-        limits_differ: group
-            .iter()
-            .any(|listen| limits(listen) != limits_of_default),
         names,
     }
 }

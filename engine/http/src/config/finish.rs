@@ -8,11 +8,13 @@ use super::location_name::LocationName;
 use super::location_tree::LocationTree;
 use super::pipeline::Pipeline;
 use super::registry::Registry;
+use crate::core::error_log::ERROR_LOG;
 use crate::core::names::NAMES;
 use crate::gateway::settings::Transparent;
 use crate::variable;
 use engine::address::Address;
 use engine::{Contexts, Loading, SettingsTable};
+use runtime::log::Level;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -174,6 +176,7 @@ fn freeze_levels(
             is_unnamed: matches!(level.name, LocationName::Unnamed),
             name: level.name,
             pipeline: Pipeline::compile(registry, &settings, owner),
+            is_debugged: ERROR_LOG.of(&settings).logs.takes(Level::Debug),
             settings,
             nested,
         }));

@@ -83,6 +83,8 @@ pub struct Location {
     pub pipeline: Pipeline,
     /// Locations within.
     pub nested: LocationTree,
+    /// Whether its error log takes what is for those who look for a bug.
+    pub is_debugged: bool,
     /// Whether this is an `if` or `limit_except` block, which has no URI of its own.
     pub is_unnamed: bool,
 }

@@ -82,6 +82,11 @@ impl NameTable {
         self.names.insert(name, server)
     }
 
+    /// Whether there are names whose captures requests keep.
+    pub fn has_patterns(&self) -> bool {
+        !self.patterns.is_empty()
+    }
+
     /// The server for `host`, which is lower case and without port: exact name, longest
     /// leading wildcard, longest trailing wildcard, first pattern, in this order.
     pub fn find(&self, host: &[u8]) -> NameMatch<'_> {

@@ -8,7 +8,9 @@ use crate::error::{Abort, Error};
 use crate::request::{Request, RequestHead};
 use crate::request_body::Incoming;
 use base::place;
-use http1::{BodyLength, Known, Progress, Refusal, RequestParser, Span, TargetForm, Version};
+use http1::{
+    BodyLength, Known, Method, Progress, Refusal, RequestParser, Span, TargetForm, Version,
+};
 use runtime::Class;
 use std::io;
 use std::rc::Rc;
@@ -38,12 +40,10 @@ pub fn next_request(connection: &Rc<Connection>) -> Next {
         .set(!pending.is_empty() && connection.requests.get() > 0);
     head.buf.append(&mut pending);
     connection.pending.replace(pending);
-    let mut limits = CLIENT.of(&connection.servers().default.settings).limits();
-    limits.stops_at_host = connection.servers().limits_differ;
     let reading = Reading {
         head,
         parser: RequestParser::new(),
-        limits,
+        limits: connection.servers().limits.clone(),
         has_deadline: false,
         judged: None,
     };
@@ -298,7 +298,8 @@ fn fill(request: &mut Request) -> Result<(), (Refusal, Doing)> {
     if filled.is_ok() || read_host_so_far(request) || has_no_host(request) {
         select_server(request);
     }
-    let allows_connect = CLIENT.of(&request.server.settings).allows_connect;
+    let allows_connect =
+        request.method == Method::Connect && CLIENT.of(&request.server.settings).allows_connect;
     let RequestHead { buf, parsed, .. } = &*request.head;
     filled
         .and_then(|body| http1::check_method(parsed, buf, body, allows_connect))

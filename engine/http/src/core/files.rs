@@ -287,10 +287,10 @@ pub fn document_root(request: &Request) -> PathBuf {
 
 /// The extension of the last part of `uri`, without its dot.
 pub fn extension(uri: &[u8]) -> Option<&[u8]> {
-    let name = uri.rsplit(|byte| *byte == b'/').next()?;
-    let dot = name.iter().rposition(|byte| *byte == b'.')?;
+    let dot = memchr::memrchr2(b'.', b'/', uri)?;
     // nginx has no extension for ".profile".
-    (dot > 0).then(|| &name[dot + 1..])
+    let has_name = dot > 0 && uri[dot - 1] != b'/';
+    (uri[dot] == b'.' && has_name).then(|| &uri[dot + 1..])
 }
 
 /// The media type for the request's URI, unless a server that sent the request there said one.

@@ -134,13 +134,13 @@ impl Course {
         let reached = if std::mem::take(&mut self.is_delayed) {
             self.follow(request, flow)
         } else {
-            match self.walk.weigh(request, flow) {
+            match self.walk.weigh(request, &flow) {
                 Sequel::Handler => None,
                 Sequel::Step => {
                     self.walk.go_on(request);
                     None
                 }
-                Sequel::Out(flow) => self.come(request, flow),
+                Sequel::Out => self.come(request, flow),
             }
         };
         reached.unwrap_or_else(|| self.run(request))

@@ -54,14 +54,14 @@ pub(super) enum Stop {
     Comes(Result<Flow, Error>),
 }
 
-/// What follows on one handler or step.
+/// What follows on a handler.
 pub(super) enum Sequel {
     /// The next handler of the phase.
     Handler,
     /// The next step.
     Step,
-    /// Something that the row of steps does not have.
-    Out(Result<Flow, Error>),
+    /// What it said, which the row of steps does not have.
+    Out,
 }
 
 impl Walk {
@@ -100,25 +100,31 @@ impl Walk {
     /// Runs handlers, phase after phase, until one has to wait or has an answer.
     pub(super) fn run(&mut self, request: &mut Request) -> Stop {
         loop {
-            let sequel = match self.step {
-                Step::Handlers(phase) => match self.next_handler(request, phase) {
-                    Some(Run::Now(run)) => {
-                        let flow = run(request);
-                        self.weigh(request, flow)
-                    }
-                    Some(Run::Waiting(run)) => return Stop::Waits(run),
-                    None => self.refuse_or_go_on(request),
-                },
+            let phase = match self.step {
+                Step::Handlers(phase) => phase,
                 Step::Locate => match locate(request) {
-                    Ok(Flow::Decline) => Sequel::Step,
-                    flow => Sequel::Out(flow),
+                    Ok(Flow::Decline) => {
+                        self.go_on(request);
+                        continue;
+                    }
+                    flow => return Stop::Comes(flow),
                 },
-                Step::Nobody => Sequel::Out(Ok(nobody(request))),
+                Step::Nobody => return Stop::Comes(Ok(nobody(request))),
             };
-            match sequel {
-                Sequel::Handler => {}
-                Sequel::Step => self.go_on(request),
-                Sequel::Out(flow) => return Stop::Comes(flow),
+            match self.next_handler(request, phase) {
+                Some(Run::Now(run)) => {
+                    let flow = run(request);
+                    match self.weigh(request, &flow) {
+                        Sequel::Handler => {}
+                        Sequel::Step => self.go_on(request),
+                        Sequel::Out => return Stop::Comes(flow),
+                    }
+                }
+                Some(Run::Waiting(run)) => return Stop::Waits(run),
+                None => match self.refused.take() {
+                    Some(status) => return Stop::Comes(Ok(refuse(request, status))),
+                    None => self.go_on(request),
+                },
             }
         }
     }
@@ -132,24 +138,13 @@ impl Walk {
         Some(*handler)
     }
 
-    /// What follows when every handler of a phase was heard.
-    fn refuse_or_go_on(&mut self, request: &Request) -> Sequel {
-        let Some(status) = self.refused.take() else {
-            return Sequel::Step;
-        };
-        if !matches!(status, 401 | 407) {
-            request.log(Level::Error, "access forbidden by rule");
-        }
-        Sequel::Out(Ok(Flow::Status(status)))
-    }
-
     /// What the flow of a handler means.
     ///
     /// In the access phase, with `satisfy all` nobody may refuse; with `satisfy any` one who
     /// grants is enough, and a refusal waits for the others.
     #[inline]
-    pub(super) fn weigh(&mut self, request: &mut Request, flow: Result<Flow, Error>) -> Sequel {
-        match flow {
+    pub(super) fn weigh(&mut self, request: &mut Request, flow: &Result<Flow, Error>) -> Sequel {
+        match *flow {
             Ok(Flow::Decline) => Sequel::Handler,
             Ok(Flow::EndPhase) => Sequel::Step,
             Ok(Flow::Allow) if self.is_one_enough() => {
@@ -164,7 +159,7 @@ impl Walk {
                 self.refused = Some(known.unwrap_or(status));
                 Sequel::Handler
             }
-            flow => Sequel::Out(flow),
+            _ => Sequel::Out,
         }
     }
 
@@ -183,4 +178,12 @@ impl Walk {
             _ => 0,
         }
     }
+}
+
+/// The answer when every handler of a phase was heard, and one had refused.
+fn refuse(request: &Request, status: u16) -> Flow {
+    if !matches!(status, 401 | 407) {
+        request.log(Level::Error, "access forbidden by rule");
+    }
+    Flow::Status(status)
 }
