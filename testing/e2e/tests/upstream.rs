@@ -134,6 +134,69 @@ fn a_connection_that_the_pool_has_no_room_for_is_closed() {
     assert!(after <= before + 4, "{before} descriptors became {after}");
 }
 
+/// Over which connections to a server that tells their numbers the requests for `paths` are sent.
+fn kept(limits: &str, paths: &str) -> String {
+    let backend = numbering();
+    let server = before_one(&backend, limits);
+    let ask = |path| server.get(&format!("/{path}")).text();
+    paths.split(' ').map(ask).collect::<Vec<_>>().join(" ")
+}
+
+/// A server that answers with the number of the connection that it is asked over.
+fn numbering() -> Scripted {
+    Scripted::by(|number| {
+        let body = number.to_string();
+        let length = body.len();
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+        let turn = [Step::Request, Step::send(answer)];
+        turn.iter().cycle().take(20).cloned().collect()
+    })
+}
+
+fn before_one(backend: &Scripted, limits: &str) -> Server {
+    let port = backend.port();
+    group(
+        &format!("upstream u {{ server 127.0.0.1:{port}; {limits} }}"),
+        "location /a { proxy_pass http://u; } location /b { proxy_pass http://u; }",
+    )
+}
+
+/// As nginx 1.31.5, whose default is `32 local`.
+#[test]
+fn connections_are_kept_as_a_group_says() {
+    for (limits, paths, expected) in [
+        ("", "a a b a b", "0 0 1 0 1"),
+        ("keepalive 4 local;", "a b a b", "0 1 0 1"),
+        ("keepalive 4;", "a b a b", "0 0 0 0"),
+        ("keepalive 1 local;", "a b a b", "0 1 2 3"),
+        ("keepalive 0;", "a a", "0 1"),
+        ("keepalive_requests 2;", "a a a a a", "0 0 1 1 2"),
+        ("keepalive_requests 1;", "a a a", "0 1 2"),
+        ("keepalive_requests 0;", "a a", "0 1"),
+    ] {
+        assert_eq!(kept(limits, paths), expected, "{limits} {paths}");
+    }
+}
+
+/// `keepalive_time` counts from a connection's making, and ends it after the request that is
+/// past it; `keepalive_timeout` counts from the last request.
+#[test]
+fn connections_are_kept_for_as_long_as_a_group_says() {
+    let backend = numbering();
+    let server = before_one(&backend, "keepalive_time 2s;");
+    assert_eq!(server.get("/a").text(), "0");
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    assert_eq!(server.get("/a").text(), "0");
+    assert_eq!(server.get("/a").text(), "1");
+
+    let backend = numbering();
+    let server = before_one(&backend, "keepalive_timeout 2s;");
+    assert_eq!(server.get("/a").text(), "0");
+    assert_eq!(server.get("/a").text(), "0");
+    assert!(backend.is_left_alone());
+    assert_eq!(server.get("/a").text(), "1");
+}
+
 #[test]
 fn a_connection_that_a_client_authenticates_is_its_own() {
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";

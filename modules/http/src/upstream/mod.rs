@@ -39,7 +39,7 @@ use http::config::finish::Finishing;
 use http::gateway::bell::Bell;
 use http::gateway::queue::Queue;
 use http::gateway::sticky::Sticky;
-use http::gateway::{KeepAlive, Upstream, Upstreams};
+use http::gateway::{Upstream, Upstreams};
 use http::worker::HttpWorker;
 use http::{Generation, Module};
 use resolve::Named;
@@ -72,7 +72,7 @@ struct Block {
     queue: Option<Queue>,
     /// Whether `ntlm` was said.
     binds_clients: bool,
-    keep_alive: KeepAlive,
+    keep_alive: keepalive::Limits,
     retries: Setting<Option<RetryRules>>,
     eject: Setting<Option<EjectRules>>,
     /// The zone that workers share it in.
@@ -169,7 +169,7 @@ fn open(line: &mut Line<'_>) -> Result<(), Refused> {
         sticky: None,
         queue: None,
         binds_clients: false,
-        keep_alive: KeepAlive::default(),
+        keep_alive: keepalive::Limits::default(),
         retries: Setting::new(Some(RetryRules::default())),
         eject: Setting::new(None),
         zone: None,
@@ -225,7 +225,7 @@ fn finish(finishing: &mut Finishing<'_>) -> Result<(), Refused> {
             block.name,
             peers,
             balancer,
-            block.keep_alive,
+            block.keep_alive.rules(),
             *block.retries,
         );
         upstream.sticky = block.sticky;
@@ -306,10 +306,6 @@ mod tests {
         check(
             "upstream u { ip_hash; least_conn; server 127.0.0.1; }",
             "load balancing method redefined",
-        );
-        check(
-            "upstream u { server 127.0.0.1; keepalive 4 loco; }",
-            "invalid parameter \"loco\"",
         );
         check(
             "upstream u { server 127.0.0.1 slow_start=1s; hash $uri; }",
