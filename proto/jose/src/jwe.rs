@@ -81,7 +81,7 @@ impl Jwe {
         let id = key_id(&self.header)?;
         let mut candidates = sets
             .iter()
-            .flat_map(|keys| &keys.0)
+            .flat_map(|keys| &keys.usable)
             .filter(|key| key.is_named(id) && key.is_for_management(self.management, self.content))
             .take(TRIES_MAX)
             .peekable();

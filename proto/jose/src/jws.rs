@@ -61,7 +61,7 @@ impl Jws {
         let id = key_id(&self.header)?;
         let mut candidates = sets
             .iter()
-            .flat_map(|keys| &keys.0)
+            .flat_map(|keys| &keys.usable)
             .filter(|key| key.is_named(id) && key.is_for_signing(algorithm))
             .take(TRIES_MAX)
             .peekable();

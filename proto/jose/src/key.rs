@@ -24,7 +24,41 @@ impl std::error::Error for InvalidKeys {}
 
 /// Keys, in the order of their text.
 #[derive(Default)]
-pub struct Keys(pub(crate) Vec<Key>);
+pub struct Keys {
+    pub(crate) usable: Vec<Key>,
+    skipped: Vec<Skipped>,
+}
+
+/// A key of a set that is broken, and that nothing is verified or decrypted by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Its place in the set, from 0.
+    index: usize,
+    /// Its `kid`, or the beginning of it.
+    id: Option<String>,
+    why: &'static str,
+}
+
+/// Most characters of a broken key's name that are shown.
+const SHOWN_ID_MAX: usize = 64;
+
+impl Skipped {
+    fn new(index: usize, key: &Value, why: &'static str) -> Self {
+        let id = key.as_object().and_then(|object| text(object, "kid"));
+        let id = id.map(|id| id.chars().take(SHOWN_ID_MAX).collect());
+        Self { index, id, why }
+    }
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "key {}", self.index)?;
+        if let Some(id) = &self.id {
+            write!(f, " (\"kid\" {id:?})")?;
+        }
+        write!(f, ": {}", self.why)
+    }
+}
 
 /// One key. What is secret of it is shown nowhere.
 pub(crate) struct Key {
@@ -61,11 +95,14 @@ pub(crate) struct Rsa {
 }
 
 impl Keys {
-    /// Reads a set (`{"keys":[...]}`) or one key. Keys of unknown types and curves are left out.
+    /// Reads a set (`{"keys":[...]}`) or one key. Keys of unknown types and curves are left out,
+    /// and so are broken ones, which [`Keys::skipped`] tells of: whoever publishes one more key
+    /// must not lock everybody out who has another (RFC 7517, section 5).
     ///
     /// # Errors
     ///
-    /// It is not JSON, neither of these, too long, or one of the keys is broken.
+    /// It is not JSON, neither of these, too long, or no key is left since those that are there
+    /// are broken.
     pub fn parse(source: &[u8]) -> Result<Self, InvalidKeys> {
         let wrong = |what: &str| InvalidKeys(what.to_owned());
         if source.len() > KEYS_TEXT_MAX {
@@ -82,31 +119,41 @@ impl Keys {
         if list.len() > KEYS_MAX {
             return Err(wrong("too many keys"));
         }
-        let mut keys = Vec::new();
+        let mut keys = Self::default();
         for (index, key) in list.iter().enumerate() {
-            let read = key.as_object().ok_or("not an object").and_then(Key::read);
-            let read = read.map_err(|what| InvalidKeys(format!("key {index}: {what}")))?;
-            keys.extend(read);
+            match key.as_object().ok_or("not an object").and_then(Key::read) {
+                Ok(read) => keys.usable.extend(read),
+                Err(why) => keys.skipped.push(Skipped::new(index, key, why)),
+            }
         }
-        Ok(Self(keys))
+        match keys.skipped.first() {
+            Some(first) if keys.usable.is_empty() => Err(InvalidKeys(first.to_string())),
+            _ => Ok(keys),
+        }
     }
 
-    /// Whether there is none.
+    /// The broken keys, in the order of their text.
+    #[must_use]
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    /// Whether none can be used.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.usable.is_empty()
     }
 
-    /// How many there are.
+    /// How many can be used.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.usable.len()
     }
 }
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids = self.0.iter().map(|key| &key.id);
+        let ids = self.usable.iter().map(|key| &key.id);
         f.debug_list().entries(ids).finish()
     }
 }

@@ -19,5 +19,5 @@ mod refusal;
 pub use claims::Claims;
 pub use jwe::Jwe;
 pub use jws::Jws;
-pub use key::{InvalidKeys, Keys};
+pub use key::{InvalidKeys, Keys, Skipped};
 pub use refusal::Refusal;

@@ -368,6 +368,50 @@ fn broken_keys_are_told() {
     assert_eq!(signed_by("Ed448"), Err(Refusal::Algorithm));
 }
 
+/// One broken key locks nobody out who has another, and lets nobody in.
+#[test]
+fn broken_keys_are_left_out_of_a_set() {
+    let broken = [
+        (r#"{"kty":"oct","kid":"b","k":"a!"}"#, "\"k\" is missing or"),
+        (r#"{"kty":"oct","kid":"b","k":""}"#, "\"k\" is empty"),
+        (
+            r#"{"kty":"oct","kid":"b","k":"c2VjcmV0","alg":1}"#,
+            "not a string",
+        ),
+        (r#"{"kty":"RSA","kid":"b","e":"AQAB"}"#, "\"n\" or \"e\""),
+        (r#"{"kty":"EC","kid":"b","crv":"P-256"}"#, "a coordinate"),
+        (r#"{"kid":"b"}"#, "no \"kty\""),
+    ];
+    for (key, why) in broken {
+        let good = secret("good");
+        let keys = Keys::parse(format!(r#"{{"keys":[{key},{good}]}}"#).as_bytes()).unwrap();
+        assert_eq!(keys.len(), 1, "{key}");
+        let told = keys.skipped()[0].to_string();
+        assert!(told.starts_with("key 0 (\"kid\" \"b\"): "), "{told}");
+        assert!(told.contains(why), "{told}");
+
+        let keys = [Arc::new(keys)];
+        let signed = |id, secret: &[u8]| {
+            let header = format!(r#"{{"alg":"HS256","kid":"{id}"}}"#);
+            open(&sign_hs256(&header, "{}", secret), &keys)
+        };
+        assert_eq!(signed("good", b"secret"), Ok(b"{}".to_vec()), "{key}");
+        for secret in [&b"secret"[..], b"", b"a!", b"\x68"] {
+            assert_eq!(signed("b", secret), Err(Refusal::NoKey), "{key}");
+        }
+    }
+    let all = broken.map(|(key, _)| key).join(",");
+    let error = Keys::parse(format!(r#"{{"keys":[{all}]}}"#).as_bytes()).unwrap_err();
+    let first = "key 0 (\"kid\" \"b\"): \"k\" is missing or not base64url";
+    assert_eq!(error.to_string(), first);
+    // A name can be as long as it likes, and have in it what it likes.
+    let name = format!("\\n{}", "x".repeat(1000));
+    let key = format!(r#"{{"keys":[{{"kid":"{name}"}},{}]}}"#, secret("good"));
+    let told = Keys::parse(key.as_bytes()).unwrap().skipped()[0].to_string();
+    let shown = format!("key 0 (\"kid\" \"\\n{}\"): no \"kty\"", "x".repeat(63));
+    assert_eq!(told, shown);
+}
+
 /// Keys end up in messages and memory dumps by being shown.
 #[test]
 fn secrets_are_not_shown() {

@@ -5,8 +5,8 @@ use engine::Template;
 use http::error::os_error;
 use http::subrequest::{Nested, subrequest};
 use http::{Request, redirect};
-use jose::Keys;
 use jose::limits::KEYS_TEXT_MAX;
+use jose::{Keys, Skipped};
 use runtime::Millis;
 use runtime::log::Level;
 use std::cell::RefCell;
@@ -189,11 +189,29 @@ fn keep(
 
 fn parse(request: &Request, text: &[u8], place: impl Fn() -> String) -> Option<Arc<Keys>> {
     match Keys::parse(text) {
-        Ok(keys) => Some(Arc::new(keys)),
+        Ok(keys) => {
+            warn_of(request, keys.skipped(), &place);
+            Some(Arc::new(keys))
+        }
         Err(error) => {
             let message = format!("invalid keys in {}: {error}", place());
             request.log(Level::Error, &message);
             None
         }
+    }
+}
+
+/// Most broken keys of one set that are logged one by one.
+const WARNINGS_MAX: usize = 8;
+
+/// Tells of keys that nothing is verified by.
+fn warn_of(request: &Request, skipped: &[Skipped], place: impl Fn() -> String) {
+    for key in skipped.iter().take(WARNINGS_MAX) {
+        let message = format!("invalid key in {} is ignored: {key}", place());
+        request.log(Level::Warn, &message);
+    }
+    if let Some(more @ 1..) = skipped.len().checked_sub(WARNINGS_MAX) {
+        let message = format!("{more} more invalid keys in {} are ignored", place());
+        request.log(Level::Warn, &message);
     }
 }

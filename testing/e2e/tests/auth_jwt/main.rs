@@ -253,6 +253,38 @@ const SOURCES: &str = r#"
     location = /long.json { auth_jwt off; internal; subrequest_output_buffer_size 1k; }
 "#;
 
+/// A broken key of a set is told, and those beside it count.
+#[test]
+fn a_broken_key_is_left_out() {
+    let Some(made) = made() else { return };
+    let broken = r#"{"keys":[{"kty":"oct","kid":"half","k":"*"},"#;
+    let (_, rest) = made.keys.split_once('[').expect("a set of keys");
+    let server = Server::of_one(
+        "auth_jwt site; auth_jwt_key_file html/keys.json;
+         location /alone { auth_jwt_key_file html/alone.json; }
+         location / { }",
+    )
+    .with_file("html/keys.json", format!("{broken}{rest}"))
+    .with_file(
+        "html/alone.json",
+        format!("{}]}}", broken.trim_end_matches(',')),
+    )
+    .with_file("html/set", "in")
+    .with_file("html/alone", "in")
+    .start();
+    let token = made.token("signed:ES256");
+    assert_eq!(with_token(&server, "/set", token).status, 200);
+    let told = "key 0 (\"kid\" \"half\"): \"k\" is missing or not base64url";
+    let place = server.path("html/keys.json");
+    server.wait_for_error_log(&format!(
+        "invalid key in \"{}\" is ignored: {told}",
+        place.display()
+    ));
+    assert_eq!(with_token(&server, "/alone", token).status, 500);
+    let place = server.path("html/alone.json");
+    server.wait_for_error_log(&format!("invalid keys in \"{}\": {told}", place.display()));
+}
+
 /// Files, subrequests, several of both; what cannot be had is our own fault.
 #[test]
 fn keys_come_from_files_and_subrequests() {
