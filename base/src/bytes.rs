@@ -1,5 +1,7 @@
 //! Small questions about byte strings.
 
+use crate::words;
+
 /// `text` without the bytes of `set` at its two ends.
 #[must_use]
 pub fn trim_set<'a>(text: &'a [u8], set: &[u8]) -> &'a [u8] {
@@ -63,7 +65,7 @@ pub fn is_same_secret(a: &[u8], b: &[u8]) -> bool {
 /// Whether `text` may stand in a header: no CR, LF or NUL.
 #[must_use]
 pub fn is_header_safe(text: &[u8]) -> bool {
-    memchr::memchr3(b'\r', b'\n', 0, text).is_none()
+    words::line_control(text).is_none()
 }
 
 #[cfg(test)]

@@ -12,3 +12,4 @@ pub mod place;
 pub mod prefix_tree;
 pub mod range_table;
 pub mod units;
+pub mod words;

@@ -1,6 +1,6 @@
 //! Bytes of a body or a header value: static, owned or shared.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::rc::Rc;
 
 /// A run of bytes that is cheap to hand on.
@@ -51,12 +51,16 @@ impl Bytes {
 }
 
 impl Bytes {
-    /// The bytes of `all` from `start` to `end`, clamped to what there is.
+    /// The bytes of `all` in `range`, clamped to what there is.
     #[must_use]
     #[inline]
-    pub fn part_of(all: &Rc<[u8]>, start: usize, end: usize) -> Self {
-        let end = end.min(all.len());
-        Self::part(Rc::clone(all), start.min(end), end)
+    pub fn part_of(all: &Rc<[u8]>, range: Range<u32>) -> Self {
+        let end = range.end.min(u32::try_from(all.len()).unwrap_or(u32::MAX));
+        Self::Slice {
+            all: Rc::clone(all),
+            start: range.start.min(end),
+            end,
+        }
     }
 
     /// A part of shared bytes; copied in the rare case that positions do not fit.

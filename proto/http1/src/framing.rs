@@ -1,10 +1,10 @@
 //! What a complete head means for the connection: where the body ends, whether another
 //! request may follow, which host is asked.
 
-use crate::names::is_same;
 use crate::{
     Detail, Field, Head, Host, Known, Method, Refusal, TargetForm, Version, validate_host,
 };
+use base::words::is_word;
 
 /// How the end of a request body is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -285,7 +285,7 @@ pub(crate) fn keeps_alive<'v>(
     let mut keeps = version == Version::Http11;
     for value in connection {
         // Most are one word.
-        if is_same(value, b"keep-alive") {
+        if is_word(value, b"keep-alive") {
             keeps = true;
             continue;
         }

@@ -1,7 +1,8 @@
 //! One header line as a resumable machine. Requests, responses and trailers share it.
 
-use crate::scan::{self, NAME, NameByte};
+use crate::scan::{NAME, NameByte};
 use crate::{Detail, Refusal, Span};
+use base::words;
 
 /// What reading came to.
 #[derive(Clone, Copy, Debug)]
@@ -59,9 +60,9 @@ impl WholeLine {
     #[inline]
     fn find(window: &[u8], pos: usize) -> Option<Self> {
         let rest = window.get(pos..)?;
-        let name = scan::name_end(rest)?;
+        let name = words::name_end(rest)?;
         let value = rest.get(name..)?.strip_prefix(b": ")?;
-        let length = scan::line_control(value)?;
+        let length = words::line_control(value)?;
         let (text, end) = value.split_at_checked(length)?;
         if name == 0 || !end.starts_with(b"\r\n") {
             return None;
@@ -94,9 +95,9 @@ impl HeaderLine {
         (self.state != State::Start).then_some(self.start)
     }
 
-    /// From the name to the end of the value, of the line begun last.
-    pub(crate) fn last_line(&self) -> Span {
-        Span::new(self.start, self.value.end())
+    /// First byte of the line begun last.
+    pub(crate) fn last_start(&self) -> usize {
+        self.start
     }
 
     /// Reads on from `pos`, up to the end of the line or of `window`.
@@ -112,8 +113,6 @@ impl HeaderLine {
         if self.state == State::Start {
             if let Some(line) = WholeLine::find(window, *pos) {
                 self.start = *pos;
-                self.invalid = false;
-                (self.name, self.value) = (line.name, line.value);
                 *pos = line.next;
                 return Ok(HeaderStep::Line {
                     name: line.name,
@@ -182,7 +181,7 @@ impl HeaderLine {
     ) -> Result<(), Refusal> {
         loop {
             let rest = window.get(*pos..).unwrap_or_default();
-            let Some(run) = scan::name_end(rest) else {
+            let Some(run) = words::name_end(rest) else {
                 *pos = window.len();
                 return Ok(());
             };
@@ -225,7 +224,7 @@ impl HeaderLine {
     /// Reads a value up to its line end, and drops the spaces before that.
     fn read_value(&mut self, window: &[u8], pos: &mut usize) -> Result<(), Refusal> {
         let rest = window.get(*pos..).unwrap_or_default();
-        let Some(length) = scan::line_control(rest) else {
+        let Some(length) = words::line_control(rest) else {
             *pos = window.len();
             return Ok(());
         };

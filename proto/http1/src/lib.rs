@@ -46,5 +46,4 @@ pub use response::{
 };
 pub use response_fields::{ResponseField, ResponseFields};
 pub use response_name::ResponseName;
-pub use scan::line_control;
 pub use span::Span;

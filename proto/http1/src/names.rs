@@ -1,6 +1,6 @@
 //! Field names that mean something, told apart without comparing them with each other.
 
-use crate::scan::last_word;
+use base::words::is_word;
 
 /// Declares an enum of names, and the table of how they are written.
 macro_rules! names {
@@ -85,7 +85,7 @@ impl<T: Copy> Names<T> {
     pub(crate) fn find(&self, name: &[u8]) -> Option<T> {
         let index = self.places[place(name, self.factor)?].checked_sub(1)?;
         let (text, known) = self.list.get(usize::from(index))?;
-        is_same(name, text.as_bytes()).then_some(*known)
+        is_word(name, text.as_bytes()).then_some(*known)
     }
 }
 
@@ -124,29 +124,6 @@ const fn place(name: &[u8], factor: u32) -> Option<usize> {
     let key = [*first | 0x20, *last | 0x20, length, 0];
     let hash = u32::from_le_bytes(key).wrapping_mul(factor);
     Some((hash >> (u32::BITS - PLACE_BITS)) as usize)
-}
-
-/// Whether `name` is `text`, which is of letters and dashes, whatever the case of the letters.
-#[inline]
-pub(crate) fn is_same(name: &[u8], text: &[u8]) -> bool {
-    if name.len() != text.len() {
-        return false;
-    }
-    let (Some(name_end), Some(text_end)) = (last_word(name), last_word(text)) else {
-        return name.eq_ignore_ascii_case(text);
-    };
-    let (names, texts) = (name.as_chunks::<8>().0, text.as_chunks::<8>().0);
-    let mut words = names.iter().zip(texts);
-    is_same_word(name_end, text_end)
-        && words.all(|(a, b)| is_same_word(u64::from_le_bytes(*a), u64::from_le_bytes(*b)))
-}
-
-/// [`is_same`] for eight bytes: letters, unlike a dash, have the bit 0x40, and those of one case
-/// the bit 0x20.
-#[inline]
-fn is_same_word(name: u64, text: u64) -> bool {
-    let case = (text & u64::from_le_bytes([0x40; 8])) >> 1;
-    (name ^ text) & !case == 0
 }
 
 #[cfg(test)]

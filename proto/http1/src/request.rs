@@ -143,10 +143,15 @@ impl RequestParser {
             {
                 HeaderStep::Partial => break,
                 HeaderStep::End => self.stage = Stage::Complete,
-                HeaderStep::Line { invalid: true, .. } if limits.ignore_invalid_headers => {
-                    self.ignore(head);
-                }
-                HeaderStep::Line { name, value, .. } => {
+                HeaderStep::Line {
+                    name,
+                    value,
+                    invalid,
+                } => {
+                    if invalid && limits.ignore_invalid_headers {
+                        ignore(Span::new(name.start(), value.end()), head);
+                        continue;
+                    }
                     let field = Field::of(name, value, window);
                     if head.fields.len() >= limits.max_headers {
                         return Err(Refusal::new(494, "client sent too many header lines"));
@@ -159,13 +164,6 @@ impl RequestParser {
             }
         }
         Ok(Read::All)
-    }
-
-    fn ignore(&self, head: &mut Head) {
-        if head.ignored == 0 {
-            head.first_ignored = self.header.last_line();
-        }
-        head.ignored += 1;
     }
 
     /// Moves on to a further buffer, as nginx does when one is full: what has been read of
@@ -207,7 +205,14 @@ impl RequestParser {
         if self.header.line_start().is_none() && head.fields.is_empty() && head.ignored == 0 {
             return Refusal::new(494, "client sent too large request");
         }
-        let line = Span::new(self.header.last_line().start(), self.pos);
+        let line = Span::new(self.header.last_start(), self.pos);
         Refusal::new(494, "client sent too long header line").quoting(Detail::Cut(line))
     }
+}
+
+fn ignore(line: Span, head: &mut Head) {
+    if head.ignored == 0 {
+        head.first_ignored = line;
+    }
+    head.ignored += 1;
 }

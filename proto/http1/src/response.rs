@@ -6,8 +6,8 @@
 
 use crate::framing::{content_length, keeps_alive};
 use crate::header_line::{HeaderLine, HeaderStep};
-use crate::scan::line_control;
 use crate::{ResponseField, ResponseFields, ResponseName, Span, Version};
+use base::words::line_control;
 
 /// A response head: spans into the buffer it was parsed from.
 #[derive(Clone, Debug, Default)]

@@ -1,5 +1,7 @@
 //! A piece of the connection's head buffer, by position instead of by reference.
 
+use std::ops::Range;
+
 /// Positions of a piece of the head buffer: half the size of a slice, and valid however
 /// often the buffer moves while it grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +43,13 @@ impl Span {
     #[inline]
     pub fn end(&self) -> usize {
         self.end as usize
+    }
+
+    /// Both positions.
+    #[must_use]
+    #[inline]
+    pub fn range(&self) -> Range<u32> {
+        self.start..self.end
     }
 
     /// How many bytes.

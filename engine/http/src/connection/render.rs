@@ -183,7 +183,7 @@ pub fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) -> Result<(), Error> 
 
 /// Appends one field line that begins with `prefix`, of our own: name, colon and space.
 fn known_field(out: &mut Vec<u8>, prefix: &[u8], value: &[u8]) -> Result<(), Error> {
-    check_value(prefix.strip_suffix(b": ").unwrap_or(prefix), value)?;
+    check_value(prefix, value)?;
     line(out, prefix, value);
     Ok(())
 }
@@ -209,11 +209,12 @@ fn check_value(name: &[u8], value: &[u8]) -> Result<(), Error> {
 }
 
 fn is_bad(bytes: &[u8]) -> bool {
-    http1::line_control(bytes).is_some()
+    !base::bytes::is_header_safe(bytes)
 }
 
 #[cold]
 fn refusal(name: &[u8], value: &[u8]) -> Error {
+    let name = name.strip_suffix(b": ").unwrap_or(name);
     Error::operator(format!(
         "header \"{}\" would carry a line break or NUL: \"{}\"",
         name.escape_ascii(),

@@ -45,7 +45,7 @@ pub struct UpstreamHead {
 impl UpstreamHead {
     /// A part of the head, sharing its memory.
     pub fn share(&self, span: Span) -> Bytes {
-        Bytes::part_of(&self.bytes, span.start(), span.end())
+        Bytes::part_of(&self.bytes, span.range())
     }
 
     /// The value of the first field called `known`.

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::request::Request;
 use crate::response::{LastModified, ResponseHead};
 use base::bytes::list_has_token;
+use base::words::is_word;
 use http1::{ResponseField, ResponseName};
 use std::rc::Rc;
 
@@ -182,7 +183,7 @@ fn listed_in_connection(head: &UpstreamHead) -> Option<Vec<u8>> {
 fn is_usual(connection: &[u8]) -> bool {
     [&b"close"[..], b"keep-alive", b"upgrade"]
         .iter()
-        .any(|usual| connection.eq_ignore_ascii_case(usual))
+        .any(|usual| is_word(connection, usual))
 }
 
 fn is_listed(names: &[u8], name: &[u8]) -> bool {

@@ -19,7 +19,7 @@ pub(super) fn run(request: &mut Request) -> Result<Flow, Error> {
         }
         for field in &command.fields {
             let value = field.value.eval(request);
-            if http1::line_control(&value).is_some() {
+            if !bytes::is_header_safe(&value) {
                 return Err(refusal(field, &value));
             }
             if !value.is_empty() && field.is_pattern {

@@ -211,7 +211,7 @@ fn is_own(known: Known, name: &[u8]) -> bool {
 fn is_usual(connection: &[u8]) -> bool {
     [&b"keep-alive"[..], b"close", b"upgrade"]
         .iter()
-        .any(|usual| connection.eq_ignore_ascii_case(usual))
+        .any(|usual| base::words::is_word(connection, usual))
 }
 
 /// Says where `body` ends, which is always told so.
