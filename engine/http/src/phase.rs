@@ -12,7 +12,7 @@ use crate::error::{Abort, Error};
 use crate::module::{Flow, Phase, Stage};
 use crate::redirect;
 use crate::request::Request;
-use crate::response::Response;
+use crate::response::{Response, ResponseHead};
 use runtime::log::Level;
 use std::rc::Rc;
 use walk::Step;
@@ -118,13 +118,12 @@ fn failure(request: &Request, error: &Error) -> Result<u16, Abort> {
 }
 
 /// Applies the status that an error page stands for, and fields added on the way.
-fn finished(request: &mut Request, mut response: Response) -> Response {
+fn finish(request: &mut Request, head: &mut ResponseHead) {
     if let Some(status) = request.error_status {
-        response.head.status = status;
-        response.head.reason = None;
+        head.status = status;
+        head.reason = None;
     }
-    crate::gateway::merge_kept(request, &mut response.head);
-    response
+    crate::gateway::merge_kept(request, head);
 }
 
 /// Leaves one of those fields that are the same to the letter: filters that ran for the response
@@ -141,18 +140,14 @@ fn drop_repeated(fields: &mut Vec<(Bytes, Bytes)>) {
 
 fn apply_filters(
     request: &mut Request,
-    response: Response,
+    response: &mut Response,
     first: Stage,
-) -> Result<Response, Error> {
+) -> Result<(), Error> {
     let location = Rc::clone(&request.location);
-    let Response { mut head, mut body } = response;
-    for filter in location
-        .pipeline
-        .filters
-        .iter()
-        .filter(|filter| filter.stage >= first)
-    {
-        body = (filter.start)(request, &mut head, body)?;
+    let filters = location.pipeline.filters.iter();
+    for filter in filters.filter(|filter| filter.stage >= first) {
+        let body = std::mem::take(&mut response.body);
+        response.body = (filter.start)(request, &mut response.head, body)?;
     }
-    Ok(Response { head, body })
+    Ok(())
 }

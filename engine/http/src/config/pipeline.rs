@@ -4,10 +4,23 @@ use super::registry::Registry;
 use crate::module::{Filter, Handler, Phase, Run};
 use engine::SettingsTable;
 
+/// In their order, which is that of their numbers.
+const PHASES: [Phase; 8] = [
+    Phase::PostRead,
+    Phase::ServerRewrite,
+    Phase::Rewrite,
+    Phase::PreAccess,
+    Phase::Access,
+    Phase::PreContent,
+    Phase::Content,
+    Phase::Log,
+];
+
 /// The handlers and filters that one location needs, in the order in which they run.
 #[derive(Default)]
 pub struct Pipeline {
     phases: [Box<[Run]>; 8],
+    next: [Option<Phase>; 8],
     /// Filters in the order of their stages.
     pub filters: Box<[Filter]>,
 }
@@ -29,17 +42,11 @@ impl Pipeline {
             let wanted = all.filter(|h| h.phase == phase && is_wanted(h));
             wanted.map(|handler| handler.run).collect()
         };
-        let phases = [
-            Phase::PostRead,
-            Phase::ServerRewrite,
-            Phase::Rewrite,
-            Phase::PreAccess,
-            Phase::Access,
-            Phase::PreContent,
-            Phase::Content,
-            Phase::Log,
-        ]
-        .map(handlers);
+        let phases: [Box<[Run]>; 8] = PHASES.map(handlers);
+        let has_handlers = |phase: &Phase| !phases[*phase as usize].is_empty();
+        let answering = PHASES.into_iter().filter(|phase| *phase < Phase::Log);
+        let answering: Vec<Phase> = answering.filter(has_handlers).collect();
+        let next = PHASES.map(|phase| answering.iter().copied().find(|next| *next > phase));
         let modules = registry.modules.iter();
         let mut filters: Vec<Filter> = modules
             .flat_map(|module| module.filters.iter())
@@ -49,8 +56,15 @@ impl Pipeline {
         filters.sort_by_key(|filter| filter.stage);
         Self {
             phases,
+            next,
             filters: filters.into(),
         }
+    }
+
+    /// The next phase after `phase` in which there are handlers; `None` after the last that may
+    /// answer.
+    pub fn next(&self, phase: Phase) -> Option<Phase> {
+        self.next[phase as usize]
     }
 
     /// The handlers of `phase`.

@@ -1,7 +1,7 @@
 //! A request's course through its phases to a response, and the response's through its filters.
 
 use super::walk::{Sequel, Step, Stop, Walk};
-use super::{Turn, apply_filters, drop_repeated, failure, finished, turn};
+use super::{Turn, apply_filters, drop_repeated, failure, finish, turn};
 use crate::error::{Abort, Error};
 use crate::error_page;
 use crate::module::{BoxFuture, Flow, Phase, Stage, Waiting};
@@ -175,44 +175,55 @@ impl Course {
                 Ok(flow) => flow,
                 Err(error) => Flow::Status(failure(request, &error)?),
             };
-            let turn = match turn(request, known)? {
-                Turn::Answer(response) => self.filter(request, response)?,
-                turn => turn,
+            let mut response = match known {
+                Flow::Respond(response) => response,
+                flow_on => match turn(request, flow_on)? {
+                    Turn::Answer(response) => response,
+                    Turn::Go(step) => {
+                        self.walk = Walk::to(request, step);
+                        return Ok(None);
+                    }
+                    Turn::Status(code) => {
+                        flow = Ok(Flow::Status(code));
+                        continue;
+                    }
+                },
             };
-            match turn {
-                Turn::Answer(response) => return Ok(Some(response)),
-                Turn::Go(step) => {
-                    self.walk = Walk::to(request, step);
-                    return Ok(None);
-                }
-                Turn::Status(code) => flow = Ok(Flow::Status(code)),
+            finish(request, &mut response.head);
+            match self.filter(request, &mut response)? {
+                None => return Ok(Some(response)),
+                Some(status) => flow = Ok(Flow::Status(status)),
             }
         }
     }
 
-    /// Runs the filters of the location over `response`. When one fails, its status is answered
-    /// instead, past the filters that only make sense for the response that was meant.
-    fn filter(&mut self, request: &mut Request, response: Response) -> Result<Turn, Abort> {
-        let response = finished(request, response);
+    /// Runs the filters of the location over `response`. When one fails, this gives the status
+    /// that is answered instead, past the filters that only make sense for the response that was
+    /// meant.
+    fn filter(
+        &mut self,
+        request: &mut Request,
+        response: &mut Response,
+    ) -> Result<Option<u16>, Abort> {
         let Some(first) = self.filters else {
-            return Ok(Turn::Answer(response));
+            return Ok(None);
         };
         let is_second = first != Stage::Conditional;
         match apply_filters(request, response, first) {
-            Ok(mut response) => {
+            Ok(()) => {
                 if is_second {
                     drop_repeated(&mut response.head.fields);
                 }
-                Ok(Turn::Answer(response))
             }
             Err(error) => {
                 let status = failure(request, &error)?;
-                if is_second {
-                    return Ok(Turn::Answer(error_page::page(request, 500)));
+                if !is_second {
+                    self.filters = Some(Stage::Headers);
+                    return Ok(Some(status));
                 }
-                self.filters = Some(Stage::Headers);
-                Ok(Turn::Status(status))
+                *response = error_page::page(request, 500);
             }
         }
+        Ok(None)
     }
 }

@@ -19,19 +19,6 @@ pub(super) enum Step {
 
 impl Step {
     pub(super) const START: Self = Self::Handlers(Phase::PostRead);
-
-    fn next(self) -> Self {
-        match self {
-            Self::Handlers(Phase::PostRead) => Self::Handlers(Phase::ServerRewrite),
-            Self::Handlers(Phase::ServerRewrite) => Self::Locate,
-            Self::Locate => Self::Handlers(Phase::Rewrite),
-            Self::Handlers(Phase::Rewrite) => Self::Handlers(Phase::PreAccess),
-            Self::Handlers(Phase::PreAccess) => Self::Handlers(Phase::Access),
-            Self::Handlers(Phase::Access) => Self::Handlers(Phase::PreContent),
-            Self::Handlers(Phase::PreContent) => Self::Handlers(Phase::Content),
-            Self::Handlers(Phase::Content | Phase::Log) | Self::Nobody => Self::Nobody,
-        }
-    }
 }
 
 /// A request on its way through the phases. It stops where a handler has to wait and goes on
@@ -78,20 +65,24 @@ impl Walk {
         }
     }
 
-    /// Goes to the next step at which there is something to do.
+    /// Goes to the next step, past phases of the location in which it has nothing to do.
     #[inline]
     pub(super) fn go_on(&mut self, request: &mut Request) {
-        self.handler = 0;
-        loop {
-            self.step = self.step.next();
-            if self.step == Step::Handlers(Phase::ServerRewrite) {
+        let after = |phase| {
+            let next = request.location.pipeline.next(phase);
+            next.map_or(Step::Nobody, Step::Handlers)
+        };
+        self.step = match self.step {
+            Step::Handlers(Phase::PostRead) => {
                 request.location = Rc::clone(&request.server.root);
+                Step::Handlers(Phase::ServerRewrite)
             }
-            match self.step {
-                Step::Handlers(phase) if request.location.pipeline.handlers(phase).is_empty() => {}
-                _ => break,
-            }
-        }
+            Step::Handlers(Phase::ServerRewrite) => Step::Locate,
+            Step::Locate => after(Phase::ServerRewrite),
+            Step::Handlers(phase) => after(phase),
+            Step::Nobody => Step::Nobody,
+        };
+        self.handler = 0;
         if !Rc::ptr_eq(&self.level, &request.location) {
             self.level = Rc::clone(&request.location);
         }
