@@ -265,6 +265,33 @@ fn of_fields_that_come_once_the_first_counts() {
     );
 }
 
+/// A `Location` that is passed on as it came was in no variable.
+#[test]
+fn a_location_of_the_peers_is_told() {
+    let (port, _seen) = scripted(|_, stream, head| {
+        let line = String::from_utf8_lossy(head.split(|&byte| byte == b'\r').next().unwrap());
+        let said = line
+            .split(' ')
+            .nth(1)
+            .and_then(|path| path.strip_prefix("/?"));
+        let said = said.unwrap_or_default();
+        let _ = write!(
+            stream,
+            "HTTP/1.1 302 Found\r\nLocation: {said}\r\nContent-Length: 0\r\n\r\n"
+        );
+        true
+    });
+    let server = Server::of_one(&format!(
+        "location / {{ proxy_pass http://127.0.0.1:{port}; add_header X-Told $sent_http_location; }}"
+    ))
+    .start();
+    for said in ["rel", "/path", "http://elsewhere.test/x"] {
+        let answer = server.get(&format!("/?{said}"));
+        assert_eq!(answer.header("Location"), Some(said));
+        assert_eq!(answer.header("X-Told"), Some(said));
+    }
+}
+
 #[test]
 fn what_cannot_be_stored_is_the_clients_all_the_same() {
     let (port, _seen) = scripted(|_, stream, _| {

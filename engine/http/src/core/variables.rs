@@ -284,7 +284,8 @@ fn sent_field(request: &Request, name: &[u8], out: &mut Vec<u8>) -> bool {
             Some(LastModified::At(time)) => text(out, base::date::http(*time).as_bytes()),
             Some(LastModified::Said(said)) => text(out, said),
         },
-        b"location" => head
+        // What a peer said of itself, and stays as it said it, is among the fields.
+        b"location" if head.location.is_some() => head
             .location
             .as_ref()
             .is_some_and(|location| text(out, &crate::redirect::location_field(request, location))),
