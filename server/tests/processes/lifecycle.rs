@@ -295,8 +295,8 @@ fn logs_are_reopened() {
 
 fn workers_have_no_rights_but_their_users() {
     if user::effective_user() != 0 {
-        eprintln!("(needs root)");
-        return;
+        let own = "workers_have_no_rights_but_their_users";
+        return harness::skip::skip_test(own, "it needs root");
     }
     let server = Server::start("listen ADDRESS; user nobody nogroup;");
     let worker = server.greet().pid;

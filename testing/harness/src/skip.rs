@@ -22,7 +22,11 @@ pub fn record_file() -> Result<PathBuf, String> {
 /// Says that the running test is skipped, and why. The test must then return.
 pub fn skip(reason: &str) {
     let thread = thread::current();
-    let test = thread.name().unwrap_or("?");
+    skip_test(thread.name().unwrap_or("?"), reason);
+}
+
+/// The same of `test`, which has no thread of its own that bears its name.
+pub fn skip_test(test: &str, reason: &str) {
     eprintln!("skipped: {test}: {reason}");
     if let Err(error) = append(&format!("{test}\t{reason}\n")) {
         eprintln!("the skip could not be counted: {error}");
