@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use sys::process::{self, Fork};
+use harness::process::child;
+use sys::process;
 use sys::signal::Signal;
 use tidegate_shm::{SharedCounters, SharedMap, Zone};
 
@@ -33,17 +34,6 @@ fn main() -> ExitCode {
         eprintln!("test {name} ... ok");
     }
     ExitCode::SUCCESS
-}
-
-/// Starts a child that runs `work` and never comes back from it.
-fn child(work: impl FnOnce()) -> u32 {
-    match process::fork().unwrap() {
-        Fork::Parent(pid) => pid,
-        Fork::Child => {
-            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-            process::end_now(i32::from(outcome.is_err()));
-        }
-    }
 }
 
 fn kill(pid: u32) {

@@ -8,8 +8,9 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use harness::process::child;
 use shm::Zone;
-use sys::process::{self, Fork};
+use sys::process;
 use sys::signal::Signal;
 use tidegate_engine::address::Address;
 use tidegate_engine::peer::{
@@ -89,17 +90,6 @@ fn choose(peers: &Peers) -> Option<Chosen> {
 
 fn connections(peers: &Peers) -> u64 {
     peers.with(|group| group.iter().map(|peer| peer.counters.connections()).sum())
-}
-
-/// Starts a child that runs `work` and never comes back from it.
-fn child(work: impl FnOnce()) -> u32 {
-    match process::fork().unwrap() {
-        Fork::Parent(pid) => pid,
-        Fork::Child => {
-            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-            process::end_now(i32::from(outcome.is_err()));
-        }
-    }
 }
 
 /// Kills workers, and does what the master does about it.

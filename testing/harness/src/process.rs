@@ -2,8 +2,27 @@
 
 use std::fs;
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::{Command, Stdio};
 use std::time::Duration;
+use sys::process::Fork;
+
+/// Starts a child that runs `work` and never comes back from it; gives its process id. It ends
+/// with 1 after a panic, else with 0. For programs of a single thread, which the standard harness
+/// of tests is not.
+///
+/// # Panics
+///
+/// When the system has no process left.
+pub fn child(work: impl FnOnce()) -> u32 {
+    match sys::process::fork().expect("a process") {
+        Fork::Parent(pid) => pid,
+        Fork::Child => {
+            let outcome = panic::catch_unwind(AssertUnwindSafe(work));
+            sys::process::end_now(i32::from(outcome.is_err()));
+        }
+    }
+}
 
 /// The signals that an nginx master or worker understands, and the two that end a test's patience.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
