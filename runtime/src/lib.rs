@@ -12,6 +12,7 @@ mod clock;
 mod connect;
 mod listener;
 pub mod log;
+mod share;
 mod slots;
 mod stream;
 mod table;

@@ -29,8 +29,9 @@ impl std::error::Error for Evicted {}
 ///
 /// The `try_` calls never wait. What they learn about the descriptor is kept: after
 /// `WouldBlock`, or a read that got less than it had room for, they answer `WouldBlock`
-/// without a system call until the event loop hears of a change. So every `WouldBlock` is
-/// followed by `readable`, `writable` or [`park`](Self::park).
+/// without a system call until the event loop hears of a change. So they do once whoever calls
+/// them has had its share of this turn. So every `WouldBlock` is followed by `readable`,
+/// `writable` or [`park`](Self::park).
 pub struct Stream {
     worker: Rc<Worker>,
     fd: OwnedFd,
@@ -104,9 +105,10 @@ impl Stream {
         ready: Flags,
         mut operation: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
     ) -> io::Result<T> {
-        if !self.flags().has(ready) {
+        if !self.flags().has(ready) || self.worker.share.is_spent() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
+        self.worker.share.take();
         loop {
             match operation(self.fd.as_fd()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -303,10 +305,16 @@ impl Stream {
         if slot.flags.has(Flags::TIMED_OUT) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        if slot.flags.has(ready) {
+        let is_ready = slot.flags.has(ready);
+        if is_ready && (ready == Flags::PEER_CLOSED || !self.worker.share.is_spent()) {
             return Poll::Ready(Ok(()));
         }
         let replaced = wait(&mut slot.waiting);
+        if is_ready {
+            // In the next turn.
+            let token = slots.token(self.index);
+            self.worker.deferred.borrow_mut().push(token);
+        }
         let registered = self.register(&mut slots);
         drop(slots);
         drop(replaced);

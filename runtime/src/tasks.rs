@@ -104,9 +104,10 @@ impl Worker {
         self.tasks.panics()
     }
 
-    /// Runs `call` and turns a panic in it into a report. `None` when it panicked.
+    /// Runs `call` with a share of its own and turns a panic in it into a report. `None` when it
+    /// panicked.
     pub(crate) fn guard<T>(&self, call: impl FnOnce() -> T) -> Option<T> {
-        match catch_unwind(AssertUnwindSafe(call)) {
+        match self.share.during(|| catch_unwind(AssertUnwindSafe(call))) {
             Ok(value) => Some(value),
             Err(panic) => {
                 self.tasks.panics.set(self.tasks.panics.get() + 1);

@@ -2,7 +2,7 @@
 
 use crate::clock::Millis;
 use crate::log::{self, Level};
-use crate::slots::{Token, TokenKind, Waiting, Wake};
+use crate::slots::{Flags, Token, TokenKind, Waiting, Wake};
 use crate::table::Key;
 use crate::worker::Worker;
 use poller::Event;
@@ -120,13 +120,12 @@ impl Worker {
             let Some(slot) = slots.find(token.key()) else {
                 continue;
             };
-            if let Some(wake) = slot.flags.wake()
-                && matches!(slot.waiting, Waiting::Parked(_))
-            {
-                let waiting = slot.waiting.take(true, true);
-                drop(slots);
-                self.wake(waiting, wake);
-            }
+            let wake = slot.flags.wake();
+            let is_parked = matches!(slot.waiting, Waiting::Parked(_));
+            let readable = slot.flags.has(Flags::READABLE) || is_parked && wake.is_some();
+            let waiting = slot.waiting.take(readable, slot.flags.has(Flags::WRITABLE));
+            drop(slots);
+            self.wake(waiting, wake.unwrap_or(Wake::Readable));
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::clock::{Clock, Millis, WallClock};
 use crate::listener::Acceptor;
 use crate::log::{self, Level};
+use crate::share::Share;
 use crate::slots::{ConnectionCounts, Slots, Token};
 use crate::tasks::Tasks;
 use crate::thinning::Thinning;
@@ -59,7 +60,9 @@ pub struct Worker {
     pub(crate) limits: WorkerLimits,
     pub(crate) poller: Poller,
     pub(crate) slots: RefCell<Slots>,
-    /// Parked connections that have something to be told already.
+    /// What whoever is being called may still read and write.
+    pub(crate) share: Share,
+    /// Connections of which somebody has to be told something already.
     pub(crate) deferred: RefCell<Vec<Token>>,
     /// Tasks that wait for the end of the turn.
     pub(crate) turn_waiters: RefCell<Vec<Waker>>,
@@ -99,6 +102,7 @@ impl Worker {
             limits,
             poller,
             slots: RefCell::new(Slots::new(limits.connections)),
+            share: Share::new(),
             deferred: RefCell::default(),
             turn_waiters: RefCell::default(),
             tasks: Tasks::new(),

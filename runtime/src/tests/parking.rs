@@ -1,6 +1,7 @@
 //! Connections without a task.
 
 use super::{Journal, PATIENCE_MS, pair, run_until, worker};
+use crate::share::OPERATIONS;
 use crate::{Class, Parked, Stream, Wake, Worker};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -128,4 +129,19 @@ fn a_panic_closes_its_connection_alone() {
     far.write_all(b"x").unwrap();
     run_until(&worker, || worker.live_slots() == 0);
     assert_eq!(worker.panics(), 1);
+}
+
+#[test]
+fn what_is_left_when_a_share_is_spent_is_told_in_the_next_turn() {
+    const SHARE: usize = OPERATIONS as usize;
+    let (worker, journal) = (worker(), Journal::new());
+    let mut far = park(&worker, &journal);
+    // Four bytes a read.
+    far.write_all(&[0; 4 * 5 * SHARE]).unwrap();
+    worker.turn(Some(PATIENCE_MS));
+    assert!((1..=2).contains(&journal.len()));
+    run_until(&worker, || journal.len() >= 6);
+    assert_eq!(journal.entries(), [Wake::Readable; 6], "no bytes, no news");
+    drop(far);
+    run_until(&worker, || worker.live_slots() == 0);
 }

@@ -1,6 +1,7 @@
 //! Reading, writing and connecting.
 
 use super::{Journal, PATIENCE_MS, pair, run_until, worker};
+use crate::share::OPERATIONS;
 use crate::{ConnectOptions, Stream};
 use std::future::Future;
 use std::io::{self, IoSlice, Read, Write};
@@ -232,4 +233,31 @@ fn datagrams_are_read_one_by_one() {
     server.send_to(b"three", client).unwrap();
     run_until(&worker, || worker.active_tasks() == 0);
     assert_eq!(journal.entries(), [3, 5], "one event for both");
+}
+
+#[test]
+fn who_is_never_out_of_work_lets_others_have_their_turn() {
+    const ALL: usize = 10 * OPERATIONS as usize;
+    let worker = worker();
+    let journal = Journal::new();
+    for name in ["one", "other"] {
+        let (stream, mut far) = pair(&worker);
+        far.write_all(&[0; ALL]).unwrap();
+        let journal = journal.clone();
+        worker.spawn(async move {
+            for _ in 0..ALL {
+                while stream.try_read(&mut [0]).is_err() {
+                    stream.readable().await.unwrap();
+                }
+                journal.add(name);
+            }
+            drop(far);
+        });
+    }
+    assert_eq!(journal.len(), 2 * OPERATIONS as usize, "each has its share");
+    run_until(&worker, || journal.len() == 2 * ALL);
+    let entries = journal.entries();
+    let longest = entries.chunk_by(|one, next| one == next).map(<[_]>::len);
+    assert!(longest.max() <= Some(2 * OPERATIONS as usize));
+    assert_eq!(worker.active_tasks(), 0);
 }
