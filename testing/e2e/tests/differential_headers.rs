@@ -80,6 +80,10 @@ fn fields_that_mean_something() {
             alias html/a.txt;
         }
         location /clear { add_header Last-Modified ""; add_header ETag ""; alias html/a.txt; }
+        location /time302 { add_header Last-Modified "Tue, 02 Jan 2024 00:00:00 GMT"; return 302 /x; }
+        location /said204 { add_header Last-Modified then; return 204; }
+        location /said404 { add_header Last-Modified then always; return 404; }
+        location /said/ { alias html/; add_header Last-Modified then always; }
         location /cc {
             add_header Cache-Control public;
             add_header Cache-Control "max-age=3";
@@ -98,6 +102,11 @@ fn fields_that_mean_something() {
             "/twice",
             "/known",
             "/clear",
+            "/time302",
+            "/said204",
+            "/said404",
+            "/said/a.txt",
+            "/said/none",
             "/cc",
             "/link",
             "/if/a.txt",
@@ -106,6 +115,7 @@ fn fields_that_mean_something() {
         ]))
         .with_exchanges([
             Exchange::get("/known", FRESH),
+            Exchange::get("/said/a.txt", "Range: bytes=9-\r\n"),
             Exchange::new("GET /trailer HTTP/1.0\r\n\r\n"),
         ])
         .run();

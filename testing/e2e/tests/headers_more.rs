@@ -31,6 +31,7 @@ fn fields_of_responses() {
         location /server { return 200 text; more_set_headers 'Server: mine'; }
         location /tag/ { alias html/; more_set_headers 'ETag: "x"' 'Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT'; }
         location /none/ { alias html/; more_clear_headers Server Date ETag Last-Modified Accept-Ranges X-Outer; }
+        location /said/ { alias html/; add_header Last-Modified then; more_clear_headers 'Last-*'; }
         location /chunks/ { alias html/; more_clear_headers Content-Length; }
         location /moved { return 301 /x; more_set_headers 'Location: /elsewhere'; }
         location /stays { return 301 /x; more_clear_headers Location; }
@@ -56,6 +57,7 @@ fn fields_of_responses() {
         "/server",
         "/tag/a.txt",
         "/none/a.txt",
+        "/said/a.txt",
         "/chunks/a.txt",
         "/moved",
         "/stays",

@@ -13,7 +13,7 @@ use crate::core::transfer::{TRANSFER, Transfer};
 use crate::error::{Abort, Error};
 use crate::error_page;
 use crate::request::Request;
-use crate::response::Response;
+use crate::response::{LastModified, Response};
 use http1::Version;
 use rate::Rate;
 use std::io::{self, IoSlice};
@@ -174,8 +174,10 @@ fn begin(request: &mut Request, mut response: Response) -> (Response, BodyFramin
     let start = out.len();
     let (status, is_ours) = (response.head.status, !response.head.is_final);
     if is_ours && !matches!(status, 200 | 206 | 304) {
-        // What was found in place of the thing asked for has a time that says nothing of it.
-        response.head.last_modified = None;
+        // What was found in place of the thing asked for has a time that says nothing of it. What
+        // the configuration says stands.
+        let said = |time: &LastModified| matches!(time, LastModified::Said(_));
+        response.head.last_modified = response.head.last_modified.filter(said);
     }
     if is_ours && status == 204 {
         // There is nothing that a type or a length could be of.

@@ -4,7 +4,7 @@ use super::SETTINGS;
 use super::command::{Command, Field};
 use crate::headers;
 use base::{bytes, units};
-use http::{Body, Bytes, Error, Request, ResponseHead};
+use http::{Body, Bytes, Error, LastModified, Request, ResponseHead};
 use std::rc::Rc;
 
 /// Does to a response what the location says.
@@ -53,6 +53,10 @@ fn clear_all(field: &Field, head: &mut ResponseHead) {
         if field.is_about(name) {
             *value = None;
         }
+    }
+    if field.is_about(b"Last-Modified") && matches!(head.last_modified, Some(LastModified::Said(_)))
+    {
+        head.last_modified = None;
     }
 }
 
