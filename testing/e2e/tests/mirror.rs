@@ -47,6 +47,32 @@ fn copies_have_what_the_request_had() {
     assert!(bare.ends_with("\r\n\r\n"), "{bare}");
 }
 
+/// To look for a body, of which none is there, makes none of length 0.
+#[test]
+fn a_request_without_a_body_has_none_anywhere() {
+    let answer = Step::send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let (real, mirror) = (
+        Scripted::new(&[Step::Request, answer.clone()]),
+        Scripted::new(&[Step::Request, answer]),
+    );
+    let server = Server::of_one(
+        "location / { mirror /copy; proxy_pass http://127.0.0.1:{port_real}; }
+         location /copy { internal; proxy_pass http://127.0.0.1:{port_mirror}; }",
+    )
+    .with_port("mirror", mirror.port())
+    .with_port("real", real.port())
+    .start();
+    assert_eq!(server.get("/").status, 200);
+    for peer in [real, mirror] {
+        assert!(peer.waits_for(|seen| seen.iter().any(|one| one.is_over)));
+        let requests = peer.requests();
+        let [(_, text)] = &requests[..] else {
+            panic!("{requests:?}");
+        };
+        assert!(!text.contains("Content-Length"), "{text}");
+    }
+}
+
 /// Copies took all connections of the worker, and who was to be served had none.
 #[test]
 fn a_mirror_that_does_not_answer_leaves_room_for_others() {

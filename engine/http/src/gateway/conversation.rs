@@ -196,8 +196,11 @@ fn plan<C: Codec>(request: &Request, call: &Call<C>, streams: bool) -> RequestBo
     }
     match &request.body {
         Some(body) if !body.trailers.is_empty() && call.passes_trailers() => RequestBody::Unknown,
-        Some(body) => RequestBody::Length(body.len),
-        None => match request.incoming.content_length() {
+        Some(body) if body.len > 0 || request.incoming.is_chunked() => {
+            RequestBody::Length(body.len)
+        }
+        // One that was read may be none.
+        _ => match request.incoming.content_length() {
             Some(_) => RequestBody::Length(0),
             None => RequestBody::None,
         },
