@@ -50,6 +50,10 @@ pub async fn close(request: &Request, ending: Ending) {
     let connection = &request.connection;
     let location = Rc::clone(&request.location);
     let settings = TRANSFER.of(&location.settings);
+    if !matches!(ending, Ending::TimedOut | Ending::GivenUp) {
+        // Responses to earlier requests, which are whole. That the client has left is no news.
+        let _ = connection.flush().await;
+    }
     if !location.pipeline.handlers(Phase::Log).is_empty() {
         // Log lines leave at the end of the turn. Whoever sees the connection close finds
         // the request in the log.

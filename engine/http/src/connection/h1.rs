@@ -33,6 +33,8 @@ enum Halt {
     Head(Box<Reading>),
     /// That responses leave which were held back, so that the connection can fall idle.
     Idle,
+    /// That such responses leave before the connection closes.
+    Last,
     /// What a phase of the request waits for.
     Phase(Box<Request>, Course, Pause),
     /// That a response leaves, the body of which may have to be waited for.
@@ -76,6 +78,11 @@ async fn wait(connection: Rc<Connection>, mut at: Halt) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(_) => CLOSED,
             },
+            Halt::Last => {
+                // That the client has left is no news.
+                let _ = connection.flush().await;
+                CLOSED
+            }
             Halt::Phase(mut request, mut course, pause) => {
                 let over = pause.over(&mut request);
                 let flow = without_holding_back(&connection, over).await;
@@ -138,6 +145,7 @@ fn begin(connection: &Rc<Connection>, next: Next) -> Served {
         Next::Request(request, refusal) => (request, refusal),
         Next::Partial(reading) => return halt(Halt::Head(reading)),
         Next::Idle => return idle(connection),
+        Next::Closed if connection.holds_back() => return halt(Halt::Last),
         Next::Closed => return CLOSED,
     };
     connection.stream.set_class(Class::Writing);

@@ -137,10 +137,10 @@ impl Unsent {
             written,
             ..
         } = sender;
+        // Earlier responses may still be in front of this one. They are whole, whatever it is.
         if sent.is_err() {
-            out.clear();
+            out.truncate(held);
         }
-        // Earlier responses may still be in front of this one.
         request.sent.bytes = written + out.len().saturating_sub(held) as u64;
         record(request, out, framing, sent.is_ok());
         sent
@@ -301,7 +301,9 @@ impl Sender<'_> {
         match ready.await {
             Some(chunk) => chunk,
             None => {
-                if !(is_first && body.holds_head()) {
+                if is_first && body.holds_head() {
+                    self.write_held().await?;
+                } else {
                     self.write(b"").await?;
                 }
                 body.next().await
@@ -320,7 +322,16 @@ impl Sender<'_> {
         self.out.extend_from_slice(b"\r\n");
     }
 
-    /// Writes what is gathered, then `bytes`.
+    /// Writes the earlier responses alone.
+    async fn write_held(&mut self) -> Result<(), Error> {
+        let own = self.out.split_off(self.held);
+        let written = self.write(b"").await;
+        self.out.extend_from_slice(&own);
+        written
+    }
+
+    /// Writes what is gathered, then `bytes`. After a failure what is left of earlier responses is
+    /// still gathered.
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let mut done = 0;
         let total = self.out.len() + bytes.len();
@@ -338,7 +349,13 @@ impl Sender<'_> {
                     self.connection.stream.try_writev(&parts)
                 }
             };
-            done += self.progress(written).await?;
+            match self.progress(written).await {
+                Ok(count) => done += count,
+                Err(error) => {
+                    self.out.drain(..done.min(self.out.len()));
+                    return Err(error);
+                }
+            }
         }
         self.out.clear();
         self.held = 0;

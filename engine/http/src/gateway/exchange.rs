@@ -103,7 +103,7 @@ impl<C: Codec> Exchange<'_, C> {
         let answered = match begun {
             Ok([]) if matches!(body, Outgoing::Nothing) => None,
             Ok(left) => Box::pin(self.send_and_watch(left, body, &mut incoming)).await?,
-            Err(failure) => Some(self.refused(failure, &mut incoming)?),
+            Err(failure) => Some(Box::pin(self.refused(failure, &mut incoming)).await?),
         };
         let is_sent = answered.is_none();
         let (head, len) = match answered {
@@ -125,7 +125,9 @@ impl<C: Codec> Exchange<'_, C> {
         loop {
             match poll_fn(|cx| self.poll_sending(sending.as_mut(), streams, cx)).await {
                 Step::Sent(Ok(())) => return Ok(None),
-                Step::Sent(Err(failure)) => return self.refused(failure, incoming).map(Some),
+                Step::Sent(Err(failure)) => {
+                    return self.refused(failure, incoming).await.map(Some);
+                }
                 Step::Readable => {
                     if let Some(found) = self.read_ready(incoming)? {
                         return Ok(Some(found));
@@ -138,10 +140,18 @@ impl<C: Codec> Exchange<'_, C> {
 
     /// What comes of a request that cannot be sent because of `failure`: a peer may refuse a body
     /// by answering and closing.
-    fn refused(&self, failure: Failure, incoming: &mut Incoming) -> Result<Found, Failure> {
-        match self.read_ready(incoming) {
-            Ok(Some(found)) => Ok(found),
-            _ => Err(failure),
+    async fn refused(&self, failure: Failure, incoming: &mut Incoming) -> Result<Found, Failure> {
+        loop {
+            match self.read_ready(incoming) {
+                Ok(Some(found)) => return Ok(found),
+                // There is more, in another turn.
+                Ok(None) if self.peer.stream.is_readable_hint() => {
+                    if self.peer.stream.readable().await.is_err() {
+                        return Err(failure);
+                    }
+                }
+                _ => return Err(failure),
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! Requests sent ahead of their answers: one answer each, in order, on every connection.
 
 use super::{answers, start};
-use harness::Server;
+use harness::{Server, Signal, process};
+use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
@@ -123,4 +124,66 @@ fn no_answer_waits_for_a_request_that_waits_itself() {
             assert_eq!(client.receive().text(), "b");
         }
     }
+}
+
+/// Whatever becomes of a request, what was answered before it is the client's.
+#[test]
+fn answers_leave_before_a_connection_that_ends_without_one() {
+    let server = Server::of_one(
+        "location /r { return 200 text; }
+        location /p { proxy_pass http://127.0.0.1:{port}/r; }
+        location /444 { return 444; }",
+    )
+    .start();
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+    for (requests, leaves, expected) in [
+        (get("/r").repeat(5) + &get("/444"), false, 5),
+        (get("/r") + &get("/p") + &get("/444"), false, 2),
+        (get("/r") + "GET", true, 1),
+        (get("/r") + &get("/p"), true, 1),
+    ] {
+        let mut client = server.connect();
+        assert_eq!(client.get("/r").text(), "text");
+        // All of it, and the end, before the server looks.
+        let signal = |signal| {
+            for worker in server.workers() {
+                process::send(worker, signal).unwrap();
+            }
+        };
+        signal(Signal::Stop);
+        client.send_more(&requests).unwrap();
+        if leaves {
+            client.finish_sending().unwrap();
+        }
+        signal(Signal::Continue);
+        let mut count = 0;
+        while let Ok(Some(response)) = client.try_receive() {
+            assert!(response.status != 200 || response.text() == "text");
+            count += usize::from(response.status == 200);
+        }
+        assert_eq!(count, expected, "{requests}");
+    }
+}
+
+/// An answer does not wait for the one behind it.
+#[test]
+fn an_answer_leaves_before_the_next_one_is_waited_for() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = Server::of_one(
+        "location /r { return 200 text; }
+        location /page.html { ssi on; }
+        location /slow { proxy_pass http://127.0.0.1:{port_silent}; }",
+    )
+    .with_port("silent", silent.local_addr().unwrap().port())
+    .with_file(
+        "html/page.html",
+        "<!--#include virtual=\"/slow\" set=\"part\" -->",
+    )
+    .start();
+    let mut client = server.connect();
+    client.set_read_limit(Duration::from_secs(10)).unwrap();
+    let requests =
+        ["/r", "/page.html"].map(|path| format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"));
+    client.send(requests.concat()).unwrap();
+    assert_eq!(client.receive().text(), "text");
 }
