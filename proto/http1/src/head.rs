@@ -1,5 +1,6 @@
 //! A parsed request head: spans into the head buffer, nothing copied.
 
+use crate::names::NameSet;
 use crate::{Known, Method, Span};
 
 /// The HTTP version of a request line.
@@ -97,8 +98,7 @@ pub struct Head {
     pub ignored: usize,
     /// The first line dropped, for the log.
     pub first_ignored: Span,
-    present: u64,
-    repeated: u64,
+    names: NameSet,
 }
 
 impl Head {
@@ -119,8 +119,7 @@ impl Head {
         self.request_line = Span::default();
         self.first_ignored = Span::default();
         self.ignored = 0;
-        self.present = 0;
-        self.repeated = 0;
+        self.names = NameSet::default();
     }
 
     /// The first header line called `known`. Costs nothing when there is none.
@@ -160,32 +159,28 @@ impl Head {
     #[must_use]
     #[inline]
     pub fn has(&self, known: Known) -> bool {
-        self.present & known.bit() != 0
+        self.names.has(known.bit())
     }
 
     /// The names of `set` that are there more than once.
     #[inline]
     pub(crate) fn repeated(&self, set: u64) -> u64 {
-        self.repeated & set & !Known::Other.bit()
+        self.names.repeated(set & !Known::Other.bit())
     }
 
     /// Adds a header line.
     #[inline]
     pub fn push(&mut self, field: Field) {
-        let bit = field.known.bit();
-        self.repeated |= self.present & bit;
-        self.present |= bit;
+        self.names.add(field.known.bit());
         self.fields.push(field);
     }
 
     /// Drops the header lines that `keep` does not want.
     pub fn retain(&mut self, keep: impl FnMut(&Field) -> bool) {
         self.fields.retain(keep);
-        (self.present, self.repeated) = (0, 0);
+        self.names = NameSet::default();
         for field in &self.fields {
-            let bit = field.known.bit();
-            self.repeated |= self.present & bit;
-            self.present |= bit;
+            self.names.add(field.known.bit());
         }
     }
 

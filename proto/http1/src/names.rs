@@ -44,6 +44,34 @@ macro_rules! names {
 
 pub(crate) use names;
 
+/// The names of header lines, each by its bit: which there are, and which more than once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NameSet {
+    present: u64,
+    repeated: u64,
+}
+
+impl NameSet {
+    /// Another line has the name of `bit`.
+    #[inline]
+    pub(crate) fn add(&mut self, bit: u64) {
+        self.repeated |= self.present & bit;
+        self.present |= bit;
+    }
+
+    /// Whether a line has a name of `bits`.
+    #[inline]
+    pub(crate) fn has(self, bits: u64) -> bool {
+        self.present & bits != 0
+    }
+
+    /// The names of `bits` that several lines have.
+    #[inline]
+    pub(crate) fn repeated(self, bits: u64) -> u64 {
+        self.repeated & bits
+    }
+}
+
 /// A perfect hash of names: each has a place of its own, by its length and its two ends.
 pub(crate) struct Names<T: 'static> {
     list: &'static [(&'static str, T)],

@@ -1,5 +1,6 @@
 //! The header lines of a response, with a set of the names that are there.
 
+use crate::names::NameSet;
 use crate::{ResponseName, Span};
 use std::ops::Deref;
 
@@ -18,8 +19,7 @@ pub struct ResponseField {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResponseFields {
     lines: Vec<ResponseField>,
-    present: u64,
-    repeated: u64,
+    names: NameSet,
 }
 
 impl ResponseFields {
@@ -35,30 +35,28 @@ impl ResponseFields {
     /// Adds a line.
     #[inline]
     pub fn push(&mut self, line: ResponseField) {
-        let bit = line.known.bit();
-        self.repeated |= self.present & bit;
-        self.present |= bit;
+        self.names.add(line.known.bit());
         self.lines.push(line);
     }
 
     /// Forgets the lines, keeps the memory.
     pub fn clear(&mut self) {
         self.lines.clear();
-        (self.present, self.repeated) = (0, 0);
+        self.names = NameSet::default();
     }
 
     /// Whether there is a line called `known`.
     #[must_use]
     #[inline]
     pub fn has(&self, known: ResponseName) -> bool {
-        self.present & known.bit() != 0
+        self.names.has(known.bit())
     }
 
     /// Whether there are several lines called `known`.
     #[must_use]
     #[inline]
     pub fn repeats(&self, known: ResponseName) -> bool {
-        self.repeated & known.bit() != 0
+        self.names.repeated(known.bit()) != 0
     }
 
     /// The first line called `known`.
