@@ -297,6 +297,15 @@ fn a_real_server_reads_them() {
     }
 }
 
+/// All bytes of an answer, chunks and trailers as they are on the wire.
+fn whole_answer(server: &Server) -> String {
+    let mut client = server.connect();
+    let request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    client.send(request).expect("sent");
+    let bytes = client.read_to_end().expect("closed");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// Of an answer's trailers the client gets what it would get in the head.
 #[test]
 fn hidden_fields_are_hidden_after_the_body_too() {
@@ -314,12 +323,7 @@ fn hidden_fields_are_hidden_after_the_body_too() {
         ),
     ] {
         let rules = format!("proxy_pass_trailers on; {rules}");
-        let server = before(port, &rules);
-        let mut client = server.connect();
-        let request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
-        client.send(request).expect("sent");
-        let bytes = client.read_to_end().expect("closed");
-        let text = String::from_utf8_lossy(&bytes);
+        let text = whole_answer(&before(port, &rules));
         let end = format!("2\r\nok\r\n0\r\n{expected}\r\n");
         assert!(text.ends_with(&end), "{rules}: {text}");
     }
@@ -340,12 +344,7 @@ fn the_variable_holds_what_is_not_passed_on_too() {
         "proxy_hide_header X-Sum; proxy_pass_trailers on;",
     ] {
         let rules = format!("{rules} add_trailer Seen $upstream_trailer_x_sum;");
-        let server = before(port, &rules);
-        let mut client = server.connect();
-        let request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
-        client.send(request).expect("sent");
-        let bytes = client.read_to_end().expect("closed");
-        let text = String::from_utf8_lossy(&bytes);
+        let text = whole_answer(&before(port, &rules));
         let end = "2\r\nok\r\n0\r\nSeen: 1, 2\r\n\r\n";
         assert!(text.ends_with(end), "{rules}: {text}");
     }
