@@ -7,6 +7,7 @@
 
 use std::env;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,6 +18,10 @@ use crate::{bench, server_binary};
 
 /// What separates flags in `CARGO_ENCODED_RUSTFLAGS`.
 const SEPARATOR: &str = "\u{1f}";
+
+/// How often some function is called at least while the rows are asked: millions of times here, and
+/// thousands while a server only starts.
+const LEAST_CALLS: u64 = 500_000;
 
 /// Builds the server, and says where it is.
 pub(crate) fn run(arguments: &mut Arguments) -> Outcome {
@@ -43,7 +48,12 @@ pub(crate) fn build() -> Result<PathBuf, String> {
     // profile is another.
     let by_profile = folder.join("by-profile");
     for old in [&counts, &by_profile] {
-        let _ = fs::remove_dir_all(old);
+        match fs::remove_dir_all(old) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(format!("{}: {error}", old.display()));
+            }
+            _ => {}
+        }
     }
     fs::create_dir_all(&counts).map_err(|error| format!("{}: {error}", counts.display()))?;
 
@@ -55,13 +65,30 @@ pub(crate) fn build() -> Result<PathBuf, String> {
     eprintln!("dist: 2 of 3, requests of every kind of the benchmark");
     bench::train(&counting)?;
     let merge = [Path::new("merge"), Path::new("-o"), &profile, &counts];
-    run_command(Command::new(profdata).args(merge))?;
+    run_command(Command::new(&profdata).args(merge))?;
+    check_profile(&output(Command::new(&profdata).arg("show").arg(&profile))?)?;
 
     eprintln!("dist: 3 of 3, the server by those counts");
     let built = rustc.build(&by_profile, &format!("-Cprofile-use={}", profile.display()))?;
     let shipped = folder.join("tidegate");
     fs::copy(&built, &shipped).map_err(|error| format!("{}: {error}", shipped.display()))?;
     server_binary::find(Some(shipped.display().to_string()))
+}
+
+/// Complains about a profile, by what the tool shows of it, that knows of no requests: built by it,
+/// the server would be slower than without.
+fn check_profile(shown: &str) -> Outcome {
+    let most = shown
+        .lines()
+        .find_map(|line| line.strip_prefix("Maximum function count: "))
+        .and_then(|count| count.trim().parse::<u64>().ok());
+    match most {
+        Some(most) if most >= LEAST_CALLS => Ok(()),
+        Some(most) => Err(format!(
+            "no function was called more than {most} times: the requests were not counted"
+        )),
+        None => Err(format!("the profile is not understood:\n{shown}")),
+    }
 }
 
 /// The compiler that cargo will call.
@@ -123,6 +150,14 @@ fn with_flag(encoded: Option<String>, plain: Option<String>, flag: &str) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_profile_without_requests_is_refused() {
+        let shown = |most: &str| format!("Total functions: 9\nMaximum function count: {most}\n");
+        assert_eq!(check_profile(&shown("34510827")), Ok(()));
+        assert!(check_profile(&shown("23040")).is_err());
+        assert!(check_profile("Total functions: 9\n").is_err());
+    }
 
     #[test]
     fn flags_of_the_environment_stay() {
