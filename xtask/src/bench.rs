@@ -5,6 +5,7 @@
 //! falls on all alike. The figure is the CPU time of the server's processes divided by requests:
 //! it does not depend on how fast the client is.
 
+mod bare;
 mod contestant;
 mod idle;
 mod load;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 
 use crate::arguments::Arguments;
 use crate::{Outcome, dist, server_binary};
+pub(crate) use bare::{TASK as BARE, run as run_bare};
 use contestant::{Contestant, Kind, Running};
 use load::Load;
 pub(crate) use load::check_tools;
@@ -118,6 +120,7 @@ fn contestants(arguments: &mut Arguments) -> Result<Vec<Contestant>, String> {
             Kind::Haproxy,
             Some(PathBuf::from("/usr/sbin/haproxy")),
         ),
+        ("bare loop", Kind::Bare, std::env::current_exe().ok()),
     ] {
         let Some(path) = named.remove(name).or(place) else {
             continue;
@@ -166,7 +169,7 @@ impl Plan {
             Some(nginx) => Some(nginx.start_behind(row)?),
             None => Some(self.contestants[0].start_behind(row)?),
         };
-        let back = behind.as_ref().map(harness::Server::port);
+        let back = behind.as_ref().map(Running::port);
         for contestant in &self.contestants {
             if let Some(running) = contestant.start(row, back)? {
                 running.check(row)?;

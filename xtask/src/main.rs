@@ -74,6 +74,12 @@ const TASKS: &[Task] = &[
         summary: "cost of a request beside nginx and others, interleaved on one machine",
         run: bench::run,
     },
+    Task {
+        name: bench::BARE,
+        usage: "--port N [--back N | --length N]",
+        summary: "the least that a proxied request can cost, for `bench`: a loop that passes on or answers",
+        run: bench::run_bare,
+    },
 ];
 
 fn main() -> ExitCode {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use harness::{Binary, Builder, Client, Prefix, Server, Signal, clock, process};
 
+use super::bare;
 use super::rows::{Page, Row};
 
 /// Where workers run.
@@ -14,9 +15,6 @@ const CORE: &str = "0";
 
 /// How long a server may take to listen, and to stop.
 const LIMIT: Duration = Duration::from_secs(5);
-
-/// The longest word that nginx's configuration may contain, in bytes, less its quotation marks.
-const LONGEST_WORD: usize = 4000;
 
 /// What every row says to servers of nginx's language, as distributions configure them.
 const COMMON: &str = "sendfile on; tcp_nopush on;";
@@ -32,6 +30,8 @@ pub(super) enum Kind {
     Lighttpd,
     /// A proxy alone.
     Haproxy,
+    /// A loop that does what no proxy can do without, which is the least that one can cost.
+    Bare,
 }
 
 /// A server that may be started.
@@ -59,7 +59,7 @@ enum Process {
 /// A server that the harness does not know.
 struct Own {
     child: Child,
-    _prefix: Prefix,
+    _prefix: Option<Prefix>,
 }
 
 impl Contestant {
@@ -86,6 +86,11 @@ impl Contestant {
             }
             Kind::H2o | Kind::Lighttpd if !row.is_common => return Ok(None),
             Kind::Haproxy if !row.is_proxied => return Ok(None),
+            Kind::Bare if !row.is_proxied || row.length > bare::LONGEST_BODY => return Ok(None),
+            Kind::Bare => {
+                let back = back.unwrap_or_default().to_string();
+                return start_bare(self.name, CORE, ["--back", &back]).map(Some);
+            }
             Kind::H2o | Kind::Lighttpd | Kind::Haproxy => {
                 let (port, own) = self.start_own(row, back)?;
                 (port, Process::Own(own))
@@ -98,20 +103,25 @@ impl Contestant {
         }))
     }
 
-    /// Starts a server of nginx's language, on the client's core, that answers what `row` asks for.
+    /// Starts what answers `row` behind those that are measured, on the client's core: a server of
+    /// nginx's language where the answer is long, so that it comes as servers send it.
     ///
     /// It should be quicker than those it stands behind: while a server waits for it, what is
-    /// measured is going to sleep and waking up. So a small page comes from memory.
-    pub(super) fn start_behind(&self, row: &Row) -> Result<Server, String> {
-        let text = String::from_utf8(row.page.bytes(row.length)).unwrap_or_default();
-        let answer = if row.length <= LONGEST_WORD && row.page == Page::Plain {
-            format!("location / {{ return 200 \"{text}\"; }}")
-        } else {
-            String::new()
-        };
+    /// measured is going to sleep and waking up.
+    pub(super) fn start_behind(&self, row: &Row) -> Result<Running, String> {
+        const NAME: &str = "the server behind";
+        if row.page == Page::Plain && row.length <= bare::LONGEST_BODY {
+            let length = row.length.to_string();
+            return start_bare(NAME, super::load::CORE, ["--length", &length]);
+        }
         let http = "keepalive_requests 100000000;";
-        let server = self.prepare_nginx(row, http, &answer, super::load::CORE);
-        self.try_start(server)
+        let server = self.prepare_nginx(row, http, "", super::load::CORE);
+        let server = self.try_start(server)?;
+        Ok(Running {
+            name: NAME,
+            port: server.port(),
+            process: Process::Harnessed(server),
+        })
     }
 
     /// Prepares a server of nginx's language with the page of `row`.
@@ -148,27 +158,52 @@ impl Contestant {
             _ => (h2o_conf(row, &place, port), &["-c"]),
         };
         let conf = prefix.write("server.conf", text.as_bytes());
-        let child = Command::new("taskset")
-            .args(["-c", CORE])
-            .arg(&self.path)
-            .args(switches)
-            .arg(conf)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| format!("{}: {error}", self.name))?;
-        let own = Own {
-            child,
-            _prefix: prefix,
-        };
-        if clock::becomes_true(LIMIT, || process::is_listening(port)) {
-            return Ok((port, own));
-        }
-        Err(format!(
-            "{} does not listen; its configuration:\n{text}",
-            self.name
-        ))
+        let mut command = Command::new(&self.path);
+        command.args(switches).arg(conf);
+        let own = spawn(self.name, CORE, &command, port, Some(prefix));
+        let own = own.map_err(|error| format!("{error}; its configuration:\n{text}"))?;
+        Ok((port, own))
+    }
+}
+
+/// Starts `cargo xtask bare` with `option`.
+fn start_bare(name: &'static str, core: &str, option: [&str; 2]) -> Result<Running, String> {
+    let port = free_port()?;
+    let program = std::env::current_exe().map_err(|error| format!("{name}: {error}"))?;
+    let mut command = Command::new(program);
+    command.arg(bare::TASK).args(option);
+    command.args(["--port", &port.to_string()]);
+    Ok(Running {
+        name,
+        port,
+        process: Process::Own(spawn(name, core, &command, port, None)?),
+    })
+}
+
+/// Runs `command`, whose files are in `prefix`, on `core`; it has to listen at `port`.
+fn spawn(
+    name: &str,
+    core: &str,
+    command: &Command,
+    port: u16,
+    prefix: Option<Prefix>,
+) -> Result<Own, String> {
+    let child = Command::new("taskset")
+        .args(["-c", core])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| format!("{name}: {error}"))?;
+    let own = Own {
+        child,
+        _prefix: prefix,
+    };
+    match clock::becomes_true(LIMIT, || process::is_listening(port)) {
+        true => Ok(own),
+        false => Err(format!("{name} does not listen")),
     }
 }
 
@@ -227,7 +262,12 @@ impl Running {
         self.name
     }
 
-    /// Where it listens.
+    /// The port that it listens at.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where that is.
     pub(super) fn addr(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }

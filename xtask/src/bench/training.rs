@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::contestant::{Contestant, Kind};
+use super::contestant::{Contestant, Kind, Running};
 use super::rows::{Page, ROWS, Row};
 use super::{idle, load, streaming};
 use crate::Outcome;
@@ -17,8 +17,8 @@ const PAGES: usize = 50;
 /// How many WebSocket connections are opened.
 const WEBSOCKETS: usize = 200;
 
-/// Asks the server at `binary` every row once, as the benchmark does; where a row proxies, it is
-/// the server behind as well.
+/// Asks the server at `binary` every row once, as the benchmark does; where a row proxies long
+/// answers, it is the server behind as well.
 pub(crate) fn train(binary: &Path) -> Outcome {
     let server = Contestant {
         name: "tidegate",
@@ -41,7 +41,7 @@ fn ask(server: &Contestant, row: &Row) -> Outcome {
         .is_proxied
         .then(|| server.start_behind(row))
         .transpose()?;
-    let back = behind.as_ref().map(harness::Server::port);
+    let back = behind.as_ref().map(Running::port);
     let running = server.start(row, back)?;
     let running = running.ok_or("it has no part in this")?;
     running.check(row)?;
