@@ -185,9 +185,17 @@ fn what_is_kept_of_an_answer_that_sends_elsewhere() {
         .run();
 }
 
+/// A server before the one at `port`, to which connections are kept.
 fn through(port: u16, rules: &str) -> Server {
-    let location = format!("location / {{ proxy_pass http://127.0.0.1:{port}; {rules} }}");
-    Server::of_one(&location)
+    let text = format!(
+        "upstream kept {{ server 127.0.0.1:{port}; }}
+         server {{
+             listen 127.0.0.1:{{port}};
+             location / {{ proxy_pass http://kept; {rules} }}
+             location /unkept {{ proxy_pass http://127.0.0.1:{port}; }}
+         }}"
+    );
+    Server::new(&text)
         .allow_log("upstream")
         .allow_log("SSL")
         .start()
@@ -211,13 +219,17 @@ fn connections_are_kept_unless_an_answer_makes_them_worthless() {
     });
     let server = through(port, "");
     let mut client = server.connect();
-    for path in ["/1", "/early", "/none", "/surplus", "/2"] {
+    let paths = [
+        "/unkept", "/unkept", "/1", "/early", "/none", "/surplus", "/2",
+    ];
+    for path in paths {
         let answer = client.get(path);
         let expected = if path == "/none" { "" } else { "ok" };
         assert_eq!(answer.text(), expected, "{path}");
     }
-    let connections: Vec<usize> = (0..5).map(|_| seen.recv().expect("a request").0).collect();
-    assert_eq!(connections, [0, 0, 0, 0, 1]);
+    let connections: Vec<usize> = paths.map(|_| seen.recv().expect("a request").0).to_vec();
+    // Those to an address without a group are not, as in nginx.
+    assert_eq!(connections, [0, 1, 2, 2, 2, 2, 3]);
 }
 
 #[test]

@@ -11,8 +11,11 @@ fn behind(interim: &'static [u8], rules: &str) -> Server {
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
         stream.write_all(interim).is_ok() && stream.write_all(answer).is_ok()
     });
-    let location = format!("location / {{ proxy_pass http://127.0.0.1:{port}; {rules} }}");
-    Server::of_one(&location).allow_log("upstream").start()
+    let text = format!(
+        "upstream kept {{ server 127.0.0.1:{port}; }}
+         server {{ listen 127.0.0.1:{{port}}; location / {{ proxy_pass http://kept; {rules} }} }}"
+    );
+    Server::new(&text).allow_log("upstream").start()
 }
 
 fn bytes_of(server: &Server, request: &str) -> String {

@@ -329,8 +329,9 @@ fn a_request_that_may_end_elsewhere_is_the_last_of_its_connection() {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
             true
         });
-        let server = Server::of_one(&format!(
-            "location / {{ proxy_pass http://127.0.0.1:{port}; {rule} }}"
+        let server = Server::new(&format!(
+            "upstream kept {{ server 127.0.0.1:{port}; }}
+             server {{ listen 127.0.0.1:{{port}}; location / {{ proxy_pass http://kept; {rule} }} }}"
         ))
         .start();
         let request = b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\

@@ -85,7 +85,7 @@ async fn group_for(
                 .map_err(|why| Err(Error::operator(why)))?
         }
     };
-    Ok(Upstream::of_addresses(&text, addresses, false))
+    Ok(Upstream::of_addresses(&text, addresses))
 }
 
 async fn look_up(

@@ -55,15 +55,12 @@ impl Upstream {
         }
     }
 
-    /// The group that addresses make without a block; `keep` says whether its connections may
-    /// stay open.
-    pub fn of_addresses(name: &str, addresses: Vec<Address>, keep: bool) -> Rc<Self> {
+    /// The group that addresses make without a block. As in nginx its connections do not stay
+    /// open: nobody said that the server can have idle ones, and a request that may not be sent
+    /// twice is lost on one that the server closes in that moment.
+    pub fn of_addresses(name: &str, addresses: Vec<Address>) -> Rc<Self> {
         let keep_alive = KeepAlive {
-            connections: if keep {
-                KeepAlive::default().connections
-            } else {
-                0
-            },
+            connections: 0,
             ..KeepAlive::default()
         };
         let peers = Peers::new(addresses.into_iter().map(|address| PeerConfig {
@@ -140,7 +137,7 @@ pub fn of_authority(
         return Ok(Rc::clone(found));
     }
     let addresses = addresses_of(authority, default_port, engine::address::resolve)?;
-    let upstream = Upstream::of_addresses(authority, addresses, true);
+    let upstream = Upstream::of_addresses(authority, addresses);
     groups.implicit.insert(key, Rc::clone(&upstream));
     Ok(upstream)
 }

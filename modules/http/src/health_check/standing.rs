@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn reloads_keep_what_was_known() {
         let checked = |checks, mandatory, persistent| Checked {
-            upstream: http::gateway::Upstream::of_addresses("u", Vec::new(), false),
+            upstream: http::gateway::Upstream::of_addresses("u", Vec::new()),
             checks,
             mandatory,
             persistent,

@@ -11,9 +11,10 @@ const QUIET: Duration = Duration::from_millis(600);
 fn serve(binary: &Binary, upstream: &Scripted, rules: &str) -> Server {
     let text = format!(
         "client_max_body_size 0;
+         upstream up {{ server 127.0.0.1:{{port_up}}; }}
          server {{
              listen 127.0.0.1:{{port}};
-             location / {{ proxy_pass http://127.0.0.1:{{port_up}}; {rules} }}
+             location / {{ proxy_pass http://up; {rules} }}
              location /asked {{ auth_request /; }}
              location /page {{ add_before_body /; default_type text/html; return 200 page; }}
          }}"

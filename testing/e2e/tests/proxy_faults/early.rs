@@ -16,11 +16,12 @@ fn serve(binary: &Binary, upstream: &Scripted) -> Server {
         client_body_buffer_size 16k;
         proxy_send_timeout 500ms;
         proxy_read_timeout 2s;
+        upstream up { server 127.0.0.1:{port_up}; }
         server {
             listen 127.0.0.1:{port};
-            location / { proxy_pass http://127.0.0.1:{port_up}; }
+            location / { proxy_pass http://up; }
             location /streamed {
-                proxy_pass http://127.0.0.1:{port_up};
+                proxy_pass http://up;
                 proxy_request_buffering off;
                 proxy_http_version 1.1;
             }
@@ -147,16 +148,18 @@ fn a_server_that_leaves_is_a_502() {
 /// client that has sent half of its body to it, in the framing of which `chunked` is one.
 fn begin_upload(first: u16, second: &Scripted, chunked: bool) -> (Server, Client) {
     let text = "
+        upstream first { server 127.0.0.1:{port_first}; }
+        upstream second { server 127.0.0.1:{port_second}; }
         server {
             listen 127.0.0.1:{port};
             proxy_request_buffering off;
             proxy_http_version 1.1;
             location / {
-                proxy_pass http://127.0.0.1:{port_first};
+                proxy_pass http://first;
                 error_page 502 = @next;
             }
-            location /next { proxy_pass http://127.0.0.1:{port_second}; }
-            location @next { proxy_pass http://127.0.0.1:{port_second}; }
+            location /next { proxy_pass http://second; }
+            location @next { proxy_pass http://second; }
         }";
     let ports = [
         ("first".to_owned(), first),

@@ -98,7 +98,7 @@ const WAYS: [(&str, &str); 3] = [
 /// The proxy before the server on `port`.
 fn front(port: u16) -> Server {
     let location = |(name, rules): (&str, &str)| {
-        format!("location /{name}/ {{ proxy_pass http://127.0.0.1:{{port_behind}}; {rules} }}\n")
+        format!("location /{name}/ {{ proxy_pass http://behind; {rules} }}\n")
     };
     let text = format!(
         "log_format passed '$upstream_addr $request_method $request_uri';
@@ -108,6 +108,7 @@ fn front(port: u16) -> Server {
          keepalive_timeout 300ms;
          lingering_timeout 100ms;
          proxy_read_timeout 5s;
+         upstream behind {{ server 127.0.0.1:{{port_behind}}; }}
          server {{
              listen 127.0.0.1:{{port}};
              location / {{ return 404; }}

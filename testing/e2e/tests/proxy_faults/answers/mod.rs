@@ -72,11 +72,17 @@ const NOWHERE: [(&str, &str); 2] = [("refuses", "502"), ("unreachable", "504")];
 /// A server with a location for each way to each of `ports`.
 fn serve(binary: Binary, ports: &[(String, u16)]) -> Server {
     let mut locations = String::new();
+    let mut groups = String::new();
     for (name, _) in ports {
+        // Connections to groups are kept where that is possible.
+        let _ = writeln!(
+            groups,
+            "upstream to_{name} {{ server 127.0.0.1:{{port_{name}}}; }}"
+        );
         for (mode, rules) in MODES {
             let _ = writeln!(
                 locations,
-                "location = /{mode}/{name} {{ proxy_pass http://127.0.0.1:{{port_{name}}}; {rules} }}"
+                "location = /{mode}/{name} {{ proxy_pass http://to_{name}; {rules} }}"
             );
         }
     }
@@ -84,6 +90,7 @@ fn serve(binary: Binary, ports: &[(String, u16)]) -> Server {
         "proxy_connect_timeout 600ms;
          proxy_read_timeout 600ms;
          keepalive_timeout 0;
+         {groups}
          server {{ listen 127.0.0.1:{{port}}; {locations} }}"
     );
     start(binary, &text, ports)
