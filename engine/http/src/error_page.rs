@@ -2,7 +2,7 @@
 
 use crate::body::Body;
 use crate::bytes::Bytes;
-use crate::core::respond::{RESPOND, server_field};
+use crate::core::respond::server_field;
 use crate::request::Request;
 use crate::response::Response;
 
@@ -15,7 +15,7 @@ const PADDING: &str = "<!-- a padding to disable MSIE and Chrome friendly error 
 /// wire, and keep their text.
 pub fn page(request: &Request, status: u16) -> Response {
     let location = request.location.clone();
-    let settings = RESPOND.of(&location.settings);
+    let settings = &location.respond;
     let wire = match status {
         494..=498 => 400,
         other => other,
@@ -49,7 +49,7 @@ pub fn page(request: &Request, status: u16) -> Response {
 /// A page that takes the place of a redirect for browsers that did not follow some redirects
 /// (`msie_refresh`).
 pub(crate) fn refresh(request: &Request, status: u16, location: &[u8]) -> Option<Response> {
-    let is_wanted = *RESPOND.of(&request.location.settings).msie_refresh;
+    let is_wanted = *request.location.respond.msie_refresh;
     if !is_wanted || !matches!(status, 301 | 302) || !is_msie(user_agent(request)) {
         return None;
     }

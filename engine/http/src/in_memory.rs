@@ -4,8 +4,8 @@
 use crate::body::{Body, Chunk, FileRange};
 use crate::bytes::Bytes;
 use crate::connection::file_reader::FileReader;
-use crate::core::files::{FILES, Files};
-use crate::core::transfer::{TRANSFER, Transfer};
+use crate::core::files::Files;
+use crate::core::transfer::Transfer;
 use crate::error::{Abort, Error};
 use crate::request::Request;
 use crate::worker::HttpWorker;
@@ -36,11 +36,11 @@ type Piece = (FileReader, FileRange, u64, Result<Bytes, Error>);
 impl InMemory {
     /// `body`, with its files read as the location of `request` says.
     pub fn new(request: &Request, body: Body) -> Self {
-        let settings = &request.location.settings;
+        let location = &request.location;
         Self {
             http: Rc::clone(&request.connection.http),
-            files: FILES.share(settings),
-            transfer: TRANSFER.share(settings),
+            files: Rc::clone(&location.files),
+            transfer: Rc::clone(&location.transfer),
             body,
             file: None,
         }

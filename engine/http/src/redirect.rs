@@ -3,7 +3,7 @@
 
 use crate::bytes::Bytes;
 use crate::config::location_name::LocationName;
-use crate::core::respond::{NewStatus, RESPOND, Target};
+use crate::core::respond::{NewStatus, Target};
 use crate::error_page;
 use crate::module::Flow;
 use crate::phase::enter_limit;
@@ -84,7 +84,7 @@ pub fn to_error_page(request: &mut Request, status: u16) -> ErrorPage {
         request.keep_alive.set(false);
     }
     let location = Rc::clone(&request.location);
-    let settings = RESPOND.of(&location.settings);
+    let settings = &location.respond;
     let may = request.can_redirect() && !request.in_error_page;
     if may && !settings.error_pages.is_empty() && !*settings.recursive_error_pages {
         request.in_error_page = true;
@@ -153,7 +153,7 @@ pub fn to(request: &Request, status: u16, location: impl Into<Bytes>) -> Respons
 /// status has.
 pub fn client(request: &mut Request, status: u16, location: impl Into<Bytes>) -> Flow {
     let level = Rc::clone(&request.location);
-    let mut pages = RESPOND.of(&level.settings).error_pages.iter();
+    let mut pages = level.respond.error_pages.iter();
     if pages.any(|page| page.codes.contains(&status)) {
         let location = location_field(request, &location.into());
         let field = (Bytes::Static(LOCATION), location.into());
@@ -208,7 +208,7 @@ pub fn location_field(request: &Request, location: &[u8]) -> Vec<u8> {
 
 /// `location` made absolute, which those are that begin with a slash (`absolute_redirect`).
 pub(crate) fn absolute_location(request: &Request, location: &[u8]) -> Option<Vec<u8>> {
-    let settings = RESPOND.of(&request.location.settings);
+    let settings = &request.location.respond;
     if !location.starts_with(b"/") || !*settings.absolute_redirect {
         return None;
     }

@@ -1,7 +1,7 @@
 //! Reading, keeping and discarding request bodies.
 
 use crate::bytes::Bytes;
-use crate::core::receive::{RECEIVE, Receive};
+use crate::core::receive::Receive;
 use crate::error::{Abort, Error};
 use crate::request::Request;
 use base::bytes::list_has_token;
@@ -184,7 +184,7 @@ impl Request {
         }
         self.check_body_is_untouched()?;
         let location = Rc::clone(&self.location);
-        let settings = RECEIVE.of(&location.settings);
+        let settings = &location.receive;
         let mut body = ReceivedBody::default();
         if *settings.in_file_only > 0 {
             self.to_file(settings, &mut body)?;
@@ -245,7 +245,7 @@ impl Request {
     ///
     /// 400 for bad framing, 408 or an abort when the client is too slow or leaves.
     pub async fn next_body_part(&mut self, out: &mut Vec<u8>) -> Result<bool, Error> {
-        let timeout = *RECEIVE.of(&self.location.settings).timeout;
+        let timeout = *self.location.receive.timeout;
         let connection = Rc::clone(&self.connection);
         let before = out.len();
         out.append(&mut self.incoming.returned);

@@ -7,7 +7,6 @@
 
 use crate::body::{Body, Chunk, Source};
 use crate::connection::h1;
-use crate::core::respond::RESPOND;
 use crate::error::{Abort, Error};
 use crate::in_memory::InMemory;
 use crate::phase;
@@ -95,7 +94,7 @@ pub async fn serve(request: &mut Request) -> Result<Response, Abort> {
 /// Ends a subrequest whose response was used: logs it, where the location says so.
 pub fn finish(request: &mut Request) {
     request.sent.is_complete = true;
-    if *RESPOND.of(&request.location.settings).log_subrequest {
+    if *request.location.respond.log_subrequest {
         h1::log(request);
     }
 }
@@ -162,7 +161,7 @@ impl Nested {
         let State::Answered(mut request, body) = self.state else {
             return Err(Abort::SourceFailed.into());
         };
-        let limit = *RESPOND.of(&request.location.settings).subrequest_buffer;
+        let limit = *request.location.respond.subrequest_buffer;
         let head = request.sent.head.as_ref();
         let length = head.and_then(|head| head.content_length);
         if let Some(length) = length.filter(|length| *length > limit) {

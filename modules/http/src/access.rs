@@ -10,7 +10,7 @@ use engine::directive::custom;
 use engine::{
     Arity, Contexts, Directive, Line, Refused, Setting, SettingsTable, Slot, inherit_fields,
 };
-use http::core::respond::{RESPOND, SATISFY};
+use http::core::respond::SATISFY;
 use http::{Error, Flow, Handler, Module, Phase, Request};
 use runtime::log::Level;
 use std::net::IpAddr;
@@ -68,13 +68,14 @@ fn is_enabled(settings: &SettingsTable) -> bool {
 
 /// Refuses or grants as the first fitting rule says.
 fn judge(request: &mut Request) -> Result<Flow, Error> {
-    let location = &request.location.settings;
-    match verdict(&SETTINGS.of(location).rules, request.remote_addr().ip()) {
+    let location = &request.location;
+    let rules = &SETTINGS.of(&location.settings).rules;
+    match verdict(rules, request.remote_addr().ip()) {
         None => Ok(Flow::Decline),
         Some(true) => Ok(Flow::Allow),
         Some(false) => {
             // With `satisfy any` somebody else may yet let the client in.
-            if SATISFY[*RESPOND.of(location).satisfy] == "all" {
+            if SATISFY[*location.respond.satisfy] == "all" {
                 request.log(Level::Error, "access forbidden by rule");
             }
             Ok(Flow::Status(403))

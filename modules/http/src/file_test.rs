@@ -2,7 +2,7 @@
 //! `try_files`.
 
 use http::Request;
-use http::core::files::{FILES, SymlinkPolicy};
+use http::core::files::SymlinkPolicy;
 use http::error::os_error;
 use runtime::log::Level;
 use std::io;
@@ -38,7 +38,7 @@ pub(crate) fn look(request: &Request, path: &Path) -> Option<Stat> {
 /// The system's; `ELOOP` for a refused link.
 pub(crate) fn stat(request: &Request, path: &Path) -> io::Result<Stat> {
     let location = Rc::clone(&request.location);
-    let symlinks = &*FILES.of(&location.settings).disable_symlinks;
+    let symlinks = &*location.files.disable_symlinks;
     if symlinks.policy == SymlinkPolicy::Off {
         return sys::file::stat(path);
     }

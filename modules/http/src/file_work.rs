@@ -3,7 +3,7 @@
 //! Folders of many names and whole trees would hold up every other client of the worker. With
 //! `aio threads` such work is done by the location's thread pool, otherwise in the worker.
 
-use http::core::files::{Aio, FILES};
+use http::core::files::Aio;
 use http::error::os_error;
 use http::{Error, Flow, Request};
 use runtime::log::Level;
@@ -22,7 +22,7 @@ where
     J: FnOnce() -> T + Send + 'static,
 {
     let server = &request.connection.http;
-    let pool = match &*FILES.of(&request.location.settings).aio {
+    let pool = match &*request.location.files.aio {
         Aio::Off => None,
         Aio::Threads(name) => server.pools.get(name).map(Rc::clone),
     };

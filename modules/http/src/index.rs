@@ -6,7 +6,7 @@
 use crate::file_test;
 use engine::directive::custom;
 use engine::{Arity, Contexts, Directive, Line, Refused, Setting, Slot, Template, inherit_fields};
-use http::core::files::{self, FILES};
+use http::core::files;
 use http::error::os_error;
 use http::{Error, Flow, Handler, Module, Phase, Request};
 use http1::Method;
@@ -161,7 +161,7 @@ fn forbidden(request: &Request, path: &Path, error: &io::Error) -> Flow {
 }
 
 fn not_found(request: &Request, path: &Path, error: &io::Error) -> Flow {
-    if *FILES.of(&request.location.settings).log_not_found {
+    if *request.location.files.log_not_found {
         let (shown, why) = (path.display(), os_error(error));
         request.log(Level::Error, &format!("\"{shown}\" is not found ({why})"));
     }

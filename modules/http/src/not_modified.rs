@@ -6,7 +6,7 @@
 //! Source: RFC 9110 section 13; nginx documentation, `if_modified_since`.
 
 use base::date;
-use http::core::files::{FILES, IF_MODIFIED_SINCE};
+use http::core::files::IF_MODIFIED_SINCE;
 use http::{Body, Error, Filter, Module, Request, ResponseHead, Stage};
 use http1::Known;
 use http1::etag::{Comparison, matches};
@@ -39,7 +39,7 @@ fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<B
     if since.is_none() && tags.is_none() {
         return Ok(body);
     }
-    let rule = IF_MODIFIED_SINCE[*FILES.of(&request.location.settings).if_modified_since];
+    let rule = IF_MODIFIED_SINCE[*request.location.files.if_modified_since];
     // nginx wants both conditions to hold, where the RFC lets the tags decide alone.
     let is_fresh = since.is_none_or(|date| !is_modified_since(rule, date, head.modified()))
         && tags.is_none_or(|list| matches(list, head.etag.as_deref(), Comparison::Weak));

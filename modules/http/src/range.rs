@@ -6,7 +6,6 @@
 //!
 //! Source: RFC 9110 section 14; nginx documentation, `max_ranges`.
 
-use http::core::files::FILES;
 use http::{Body, Bytes, Chunk, Error, Filter, Module, Request, ResponseHead, Source, Stage};
 use http1::etag::{if_range_matches, is_etag};
 use http1::range::{Ranges, parse_ranges};
@@ -31,7 +30,7 @@ fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<B
         && head.status == 200
         && !request.is_subrequest
         && request.version() >= Version::Http10;
-    let max_ranges = &FILES.of(&request.location.settings).max_ranges;
+    let max_ranges = &request.location.files.max_ranges;
     if !applies || **max_ranges == 0 {
         return Ok(body);
     }

@@ -3,7 +3,7 @@
 use base::units;
 use engine::{Line, Refused, Template};
 use http::Request;
-use http::core::respond::{RESPOND, SATISFY};
+use http::core::respond::SATISFY;
 use runtime::log::Level;
 
 /// Values that must all be there, and the answer when one of them is not.
@@ -58,7 +58,7 @@ pub(crate) fn unmet(requirements: &[Requirement], request: &Request) -> Option<u
     for requirement in requirements {
         if let Some(value) = requirement.missing(request) {
             // With `satisfy any` somebody else may yet let the client in.
-            if SATISFY[*RESPOND.of(&request.location.settings).satisfy] == "all" {
+            if SATISFY[*request.location.respond.satisfy] == "all" {
                 let message = format!("access forbidden by rule: \"{value}\" is required");
                 request.log(Level::Error, &message);
             }

@@ -8,7 +8,7 @@ mod cache;
 mod open;
 
 use cache::FileCache;
-use http::core::files::{self, FILES, Files};
+use http::core::files::{self, Files};
 use http::error::os_error;
 use http::{Body, Bytes, Error, Flow, Handler, LastModified, Module, Phase, Request, Response};
 use http1::Method;
@@ -35,7 +35,7 @@ fn answer(request: &mut Request) -> Result<Flow, Error> {
     }
     let path = files::path_of(request, &request.uri)?;
     let location = Rc::clone(&request.location);
-    let settings = FILES.of(&location.settings);
+    let settings = &location.files;
     let opened = match open::open(request, settings, &path) {
         Ok(opened) => opened,
         Err(error) => return failure(request, settings, &path, &error),

@@ -12,7 +12,7 @@ use engine::{
     Arity, Contexts, Directive, Line, Refused, Setting, SettingsTable, Slot, Template,
     inherit_fields,
 };
-use http::core::files::{self, FILES, Root};
+use http::core::files::{self, Root};
 use http::{Error, Flow, Handler, Module, Phase, Request, redirect};
 use std::rc::Rc;
 
@@ -74,7 +74,7 @@ fn run(request: &mut Request) -> Result<Flow, Error> {
     let Some(tries) = &*SETTINGS.of(&location.settings).tries else {
         return Ok(Flow::Decline);
     };
-    let alias = Alias::of(&FILES.of(&location.settings).root);
+    let alias = Alias::of(&location.files.root);
     for candidate in &tries.files {
         if find(request, candidate, alias)? {
             return Ok(Flow::Decline);

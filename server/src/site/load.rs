@@ -14,7 +14,7 @@ use http::Generation;
 use http::config::registry::Registry;
 use http::config::{finish, loader};
 use http::core::error_log::OuterErrorLogs;
-use http::core::files::{Aio, FILES};
+use http::core::files::Aio;
 use http::core::receive::TempFolders;
 use runtime::log::{Format, Level as LogLevel, LogOptions};
 use std::io;
@@ -222,7 +222,7 @@ fn read_directive<S>(
 /// `aio threads=name` needs a pool of that name; "default" needs no directive.
 fn check_thread_pools(generation: &Generation, main: &Main, loading: &mut Loading) {
     for level in generation.levels() {
-        let Aio::Threads(name) = &*FILES.of(&level.settings).aio else {
+        let Aio::Threads(name) = &*level.files.aio else {
             continue;
         };
         let is_known = name == b"default" || main.thread_pools.iter().any(|p| p.name == *name);

@@ -9,7 +9,12 @@ use super::location_tree::LocationTree;
 use super::pipeline::Pipeline;
 use super::registry::Registry;
 use crate::core::error_log::ERROR_LOG;
+use crate::core::files::FILES;
 use crate::core::names::NAMES;
+use crate::core::receive::RECEIVE;
+use crate::core::respond::RESPOND;
+use crate::core::structure::METHODS;
+use crate::core::transfer::TRANSFER;
 use crate::gateway::settings::Transparent;
 use crate::variable;
 use engine::address::Address;
@@ -177,6 +182,11 @@ fn freeze_levels(
             name: level.name,
             pipeline: Pipeline::compile(registry, &settings, owner),
             is_debugged: ERROR_LOG.of(&settings).logs.takes(Level::Debug),
+            transfer: TRANSFER.share(&settings),
+            respond: RESPOND.share(&settings),
+            receive: RECEIVE.share(&settings),
+            files: FILES.share(&settings),
+            methods: METHODS.share(&settings),
             settings,
             nested,
         }));

@@ -5,6 +5,11 @@ use super::location_name::LocationName;
 use super::location_tree::LocationTree;
 use super::pipeline::Pipeline;
 use super::server_names::ServerName;
+use crate::core::files::Files;
+use crate::core::receive::Receive;
+use crate::core::respond::Respond;
+use crate::core::structure::MethodLimit;
+use crate::core::transfer::Transfer;
 use crate::variable::{ByName, Entry};
 use engine::SettingsTable;
 use std::collections::HashMap;
@@ -77,8 +82,18 @@ pub struct Location {
     pub name: LocationName,
     /// Its name as text, for logs.
     pub text: Vec<u8>,
-    /// Settings.
+    /// Settings of modules.
     pub settings: SettingsTable,
+    /// How responses are sent. What the engine asks for every request is here, and nowhere looked up.
+    pub transfer: Rc<Transfer>,
+    /// What the engine's own answers look like.
+    pub respond: Rc<Respond>,
+    /// How bodies are received.
+    pub receive: Rc<Receive>,
+    /// How files are found and sent.
+    pub files: Rc<Files>,
+    /// Which requests may be served from here.
+    pub methods: Rc<MethodLimit>,
     /// What it does.
     pub pipeline: Pipeline,
     /// Locations within.

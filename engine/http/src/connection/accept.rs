@@ -3,7 +3,6 @@
 use super::{Connection, ProxyHeader, h1};
 use crate::config::addresses::ListenSocket;
 use crate::core::client::CLIENT;
-use crate::core::transfer::TRANSFER;
 use crate::error::Error;
 use crate::worker::HttpWorker;
 use proxy_protocol::{HEADER_MAX, Parsed};
@@ -24,7 +23,7 @@ pub fn accept(http: &Rc<HttpWorker>, socket: &Rc<ListenSocket>, accepted: Accept
     let settings = CLIENT.of(&servers.default.settings);
     let timeout = *settings.header_timeout;
     // On from the start: pipelined and partial responses must not wait for an acknowledgement.
-    if !*TRANSFER.of(&servers.default.root.settings).tcp_nodelay {
+    if !*servers.default.root.transfer.tcp_nodelay {
         connection.stream.set_nodelay(false);
     }
     if servers.proxy_protocol {

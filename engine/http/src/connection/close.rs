@@ -1,7 +1,6 @@
 //! How a connection ends: parked, lingering, at once, or by a reset.
 
 use super::Connection;
-use crate::core::transfer::TRANSFER;
 use crate::error::{Abort, Error};
 use crate::module::Phase;
 use crate::request::Request;
@@ -49,7 +48,7 @@ impl Ending {
 pub async fn close(request: &Request, ending: Ending) {
     let connection = &request.connection;
     let location = Rc::clone(&request.location);
-    let settings = TRANSFER.of(&location.settings);
+    let settings = &location.transfer;
     if !matches!(ending, Ending::TimedOut | Ending::GivenUp) {
         // Responses to earlier requests, which are whole. That the client has left is no news.
         let _ = connection.flush().await;
@@ -88,7 +87,7 @@ pub async fn close(request: &Request, ending: Ending) {
 /// framing is broken.
 pub async fn discard_body(request: &mut Request) -> Ending {
     let location = Rc::clone(&request.location);
-    let settings = TRANSFER.of(&location.settings);
+    let settings = &location.transfer;
     let connection = Rc::clone(&request.connection);
     let end = connection.http.worker.now() + *settings.lingering_time;
     connection.stream.set_class(Class::Reading);
@@ -137,7 +136,7 @@ impl Connection {
         if self.stream.peer_closed() {
             return;
         }
-        let settings = TRANSFER.of(&self.servers().default.root.settings);
+        let settings = &self.servers().default.root.transfer;
         let millis = DRAIN_MILLIS.max(*settings.keepalive_min_timeout);
         if self.is_drained.replace(true) {
             return;

@@ -5,7 +5,7 @@ use super::head::{Next, Reading, next_request};
 use super::writer::Unsent;
 use super::{Connection, writer};
 use crate::core::post_action;
-use crate::core::transfer::{TRANSFER, disabled};
+use crate::core::transfer::disabled;
 use crate::error::{Abort, Error};
 use crate::gateway::{Ended, Tunnel};
 use crate::module::{BoxFuture, Flow, Phase, Run};
@@ -271,7 +271,7 @@ fn keep_alive(request: Box<Request>) {
         host,
         ..
     } = *request;
-    let settings = TRANSFER.of(&location.settings);
+    let settings = &location.transfer;
     let millis = u32::try_from(*settings.keepalive_timeout).unwrap_or(u32::MAX);
     connection.idle_timeout.set(millis);
     head.spare = Spare { uri, host };
@@ -362,7 +362,7 @@ fn decide_keep_alive(request: &Request, must_close: bool) {
         return;
     }
     let connection = &request.connection;
-    let settings = TRANSFER.of(&request.location.settings);
+    let settings = &request.location.transfer;
     let age = connection
         .http
         .worker

@@ -1,8 +1,7 @@
 //! Writes a response's head, in nginx's order of fields.
 
 use super::h1::speaks_http11;
-use crate::core::respond::{RESPOND, server_field};
-use crate::core::transfer::TRANSFER;
+use crate::core::respond::server_field;
 use crate::error::Error;
 use crate::redirect;
 use crate::request::Request;
@@ -37,13 +36,12 @@ pub fn render(
         None => http1::status::write_line(head.status, out),
         Some(reason) => line(out, b"HTTP/1.1 ", reason),
     }
-    let settings = &request.location.settings;
     match &head.server {
         // A gateway passes what the other server said of itself, be it nothing.
         Some(server) if server.is_empty() => {}
         Some(server) => known_field(out, b"Server: ", server)?,
         None => {
-            if let Some(name) = server_field(&RESPOND.of(settings).server_tokens, request) {
+            if let Some(name) = server_field(&request.location.respond.server_tokens, request) {
                 known_field(out, b"Server: ", &name)?;
             }
         }
@@ -122,7 +120,7 @@ fn connection_fields(request: &Request, head: &ResponseHead, out: &mut Vec<u8>) 
         out.extend_from_slice(b"Connection: upgrade\r\n");
     } else if request.keep_alive.get() {
         out.extend_from_slice(b"Connection: keep-alive\r\n");
-        let seconds = *TRANSFER.of(&request.location.settings).keepalive_header;
+        let seconds = *request.location.transfer.keepalive_header;
         if seconds > 0 {
             out.extend_from_slice(b"Keep-Alive: timeout=");
             decimal(seconds, out);
@@ -144,7 +142,7 @@ pub fn framing_of(request: &Request, head: &ResponseHead) -> BodyFraming {
             .content_length
             .map_or(BodyFraming::None, BodyFraming::Length);
     }
-    let chunked = *TRANSFER.of(&request.location.settings).chunked && speaks_http11(request);
+    let chunked = *request.location.transfer.chunked && speaks_http11(request);
     match head.content_length {
         Some(length) if !(head.expects_trailers && chunked) => BodyFraming::Length(length),
         _ if chunked => BodyFraming::Chunked,

@@ -8,8 +8,8 @@ use super::Connection;
 use super::render::{BodyFraming, framing_of, render};
 use crate::body::{Body, Chunk};
 use crate::bytes::Bytes;
-use crate::core::files::{FILES, Files};
-use crate::core::transfer::{TRANSFER, Transfer};
+use crate::core::files::Files;
+use crate::core::transfer::Transfer;
 use crate::error::{Abort, Error};
 use crate::error_page;
 use crate::request::Request;
@@ -47,7 +47,7 @@ pub fn gather(request: &mut Request, response: Response) -> Option<Box<Unsent>> 
     if request.is_head() || framing == BodyFraming::None {
         response.body = Body::Empty;
     }
-    let rate = Rate::of(request, TRANSFER.of(&request.location.settings));
+    let rate = Rate::of(request, &request.location.transfer);
     let body: Option<&[u8]> = match &response.body {
         _ if rate.is_some() || framing == BodyFraming::Chunked => None,
         Body::Empty => Some(b""),
@@ -114,8 +114,8 @@ impl Unsent {
         let mut sender = Sender {
             connection: Rc::clone(&request.connection),
             out,
-            settings: TRANSFER.of(&location.settings),
-            files: FILES.of(&location.settings),
+            settings: &location.transfer,
+            files: &location.files,
             rate,
             held,
             written: 0,

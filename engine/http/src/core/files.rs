@@ -216,7 +216,7 @@ const DIRECTIVES: &[Directive<Files>] = &[
 ];
 
 /// Settings for files.
-pub static FILES: Slot<Files> = Slot::location(DIRECTIVES);
+pub(crate) static FILES: Slot<Files> = Slot::location(DIRECTIVES);
 
 /// Files.
 pub static MODULE: Module = Module {
@@ -233,7 +233,7 @@ pub static MODULE: Module = Module {
 pub fn path_of(request: &Request, uri: &[u8]) -> Result<PathBuf, Error> {
     let location = Rc::clone(&request.location);
     let mut path = Vec::with_capacity(256);
-    let root = &*FILES.of(&location.settings).root;
+    let root = &*location.files.root;
     // `root /`, of which the slash was taken off.
     let is_whole_disk = matches!(root, Root::Root(root) if root.is_empty());
     let rest = match root {
@@ -275,7 +275,7 @@ pub fn path_of(request: &Request, uri: &[u8]) -> Result<PathBuf, Error> {
 /// `$document_root`: the root's or alias's path.
 pub fn document_root(request: &Request) -> PathBuf {
     let location = Rc::clone(&request.location);
-    let path = match &*FILES.of(&location.settings).root {
+    let path = match &*location.files.root {
         Root::Root(path) | Root::Alias { path, .. } => path.eval(request),
     };
     request
@@ -298,7 +298,7 @@ pub fn content_type(request: &Request) -> Bytes {
     if let Some(kept) = crate::gateway::kept_type(request) {
         return kept;
     }
-    let settings = FILES.of(&request.location.settings);
+    let settings = &request.location.files;
     let known = extension(&request.uri).and_then(|extension| {
         settings.types.get(extension).or_else(|| {
             let has_capital = extension.iter().any(u8::is_ascii_uppercase);

@@ -85,7 +85,7 @@ const DIRECTIVES: &[Directive<Receive>] = &[
 ];
 
 /// Settings for request bodies.
-pub static RECEIVE: Slot<Receive> = Slot::location(DIRECTIVES);
+pub(crate) static RECEIVE: Slot<Receive> = Slot::location(DIRECTIVES);
 
 /// Reading request bodies.
 pub static MODULE: Module = Module {

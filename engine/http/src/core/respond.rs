@@ -155,7 +155,7 @@ const DIRECTIVES: &[Directive<Respond>] = &[
 ];
 
 /// Settings for the engine's own answers.
-pub static RESPOND: Slot<Respond> = Slot::location(DIRECTIVES);
+pub(crate) static RESPOND: Slot<Respond> = Slot::location(DIRECTIVES);
 
 /// The engine's own answers.
 pub static MODULE: Module = Module {

@@ -63,7 +63,7 @@ const LOCATIONS: &[Directive<MethodLimit>] = &[
 /// Blocks.
 pub static BLOCKS_SLOT: Slot<Blocks> = Slot::server(BLOCKS);
 /// Locations' own.
-pub static METHODS: Slot<MethodLimit> = Slot::location(LOCATIONS);
+pub(crate) static METHODS: Slot<MethodLimit> = Slot::location(LOCATIONS);
 
 /// The structure of an `http` block.
 pub static MODULE: Module = Module {

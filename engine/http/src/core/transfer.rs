@@ -180,7 +180,7 @@ const DIRECTIVES: &[Directive<Transfer>] = &[
 ];
 
 /// Settings for connections and sending.
-pub static TRANSFER: Slot<Transfer> = Slot::location(DIRECTIVES);
+pub(crate) static TRANSFER: Slot<Transfer> = Slot::location(DIRECTIVES);
 
 /// Connections and sending.
 pub static MODULE: Module = Module {

@@ -291,7 +291,7 @@ fn sent_field(request: &Request, name: &[u8], out: &mut Vec<u8>) -> bool {
             .is_some_and(|location| text(out, &crate::redirect::location_field(request, location))),
         b"connection" => sent_connection(request, head, out),
         b"keep_alive" => {
-            let settings = super::transfer::TRANSFER.of(&request.location.settings);
+            let settings = &request.location.transfer;
             let seconds = *settings.keepalive_header;
             let is_sent = request.keep_alive.get() && seconds > 0;
             is_sent && write!(out, "timeout={seconds}").is_ok()
@@ -379,7 +379,7 @@ fn limit_rate(request: &Request, out: &mut Vec<u8>) -> bool {
     match request.limit_rate {
         Some(rate) => print(out, rate),
         None => {
-            let settings = super::transfer::TRANSFER.of(&request.location.settings);
+            let settings = &request.location.transfer;
             let rate = settings.limit_rate.eval(request);
             print(out, base::units::parse_size(&rate).unwrap_or(0))
         }

@@ -15,7 +15,6 @@ use super::store;
 use super::tunnel;
 use crate::body::Body;
 use crate::bytes::Bytes;
-use crate::core::respond::RESPOND;
 use crate::error::Error;
 use crate::module::Flow;
 use crate::redirect;
@@ -146,7 +145,7 @@ fn body<C: Codec>(
 fn redirected<C>(request: &mut Request, call: &Call<C>, head: &UpstreamHead) -> Option<Flow> {
     if head.status >= 300 && *call.settings.intercept_errors {
         let location = Rc::clone(&request.location);
-        let mut pages = RESPOND.of(&location.settings).error_pages.iter();
+        let mut pages = location.respond.error_pages.iter();
         if pages.any(|page| page.codes.contains(&head.status)) {
             if head.status == 401 {
                 keep_fields(request, call, head, &[ResponseName::WwwAuthenticate]);

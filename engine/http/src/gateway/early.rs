@@ -1,6 +1,5 @@
 //! What is here already of a body that is passed on as it comes.
 
-use crate::core::receive::RECEIVE;
 use crate::error::Error;
 use crate::request::Request;
 use crate::request_body::ReceivedBody;
@@ -33,7 +32,7 @@ pub(super) fn is_there(request: &Request) -> Result<bool, Error> {
 /// As of reading a body.
 pub(super) async fn take(request: &mut Request, out: &mut Vec<u8>) -> Result<bool, Error> {
     let (buffer, max) = {
-        let settings = RECEIVE.of(&request.location.settings);
+        let settings = &request.location.receive;
         (*settings.buffer_size, *settings.max_size)
     };
     while (out.len() as u64) < buffer {

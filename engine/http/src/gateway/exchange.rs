@@ -268,9 +268,7 @@ impl<C: Codec> Exchange<'_, C> {
             .await
             .map_err(Failure::Ours)?
         {
-            let max = *crate::core::receive::RECEIVE
-                .of(&request.location.settings)
-                .max_size;
+            let max = *request.location.receive.max_size;
             let received = request.body_bytes_received();
             if max > 0 && received > max {
                 let reason =

@@ -9,7 +9,6 @@ use super::pool::PeerStream;
 use super::settings::Settings;
 use crate::body::Body;
 use crate::connection::Connection;
-use crate::core::transfer::TRANSFER;
 use crate::module::Flow;
 use crate::request::Request;
 use crate::response::{Response, ResponseHead};
@@ -62,7 +61,7 @@ impl Rules {
         Self {
             read_timeout: short(*settings.read_timeout),
             send_timeout: short(*settings.send_timeout),
-            client_timeout: short(*TRANSFER.of(&request.location.settings).send_timeout),
+            client_timeout: short(*request.location.transfer.send_timeout),
             buffer: if status == 101 {
                 buffer.max(UPGRADED_BUFFER)
             } else {

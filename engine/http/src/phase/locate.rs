@@ -1,8 +1,6 @@
 //! Finds the location of a URI, and what may be served from there.
 
 use crate::config::location_name::LocationName;
-use crate::core::receive::RECEIVE;
-use crate::core::structure::METHODS;
 use crate::error::Error;
 use crate::module::Flow;
 use crate::redirect;
@@ -21,12 +19,12 @@ pub(super) fn locate(request: &mut Request) -> Result<Flow, Error> {
         return Ok(Flow::Status(500));
     }
     let location = Rc::clone(&request.location);
-    let structure = METHODS.of(&location.settings);
+    let structure = &location.methods;
     if *structure.internal && !request.is_internal {
         return Ok(Flow::Status(404));
     }
     enter_limit(request);
-    let max_size = *RECEIVE.of(&request.location.settings).max_size;
+    let max_size = *request.location.receive.max_size;
     if let Some(length) = request.incoming.content_length()
         && max_size > 0
         && length > max_size
@@ -51,7 +49,7 @@ pub(super) fn locate(request: &mut Request) -> Result<Flow, Error> {
 /// Goes on in the block of a `limit_except` that the location has for the request's method.
 pub(crate) fn enter_limit(request: &mut Request) {
     let location = Rc::clone(&request.location);
-    if let Some((methods, level)) = &*METHODS.of(&location.settings).limit
+    if let Some((methods, level)) = &*location.methods.limit
         && !methods.contains(&request.method)
     {
         request.enter(*level);

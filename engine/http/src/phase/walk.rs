@@ -2,7 +2,6 @@
 
 use super::locate::{locate, nobody};
 use crate::config::generation::Location;
-use crate::core::respond::RESPOND;
 use crate::error::Error;
 use crate::module::{Flow, Phase, Run, Waiting};
 use crate::request::Request;
@@ -156,7 +155,7 @@ impl Walk {
 
     /// Whether access is judged, by `satisfy any`.
     fn is_one_enough(&self) -> bool {
-        self.step == Step::Handlers(Phase::Access) && *RESPOND.of(&self.level.settings).satisfy == 1
+        self.step == Step::Handlers(Phase::Access) && *self.level.respond.satisfy == 1
     }
 
     /// How many milliseconds `flow` is held back: `auth_delay`, which makes guessing passwords
@@ -164,7 +163,7 @@ impl Walk {
     pub(super) fn delay(&self, flow: &Result<Flow, Error>) -> u64 {
         match flow {
             Ok(Flow::Status(401 | 407)) if self.step == Step::Handlers(Phase::Access) => {
-                *RESPOND.of(&self.level.settings).auth_delay
+                *self.level.respond.auth_delay
             }
             _ => 0,
         }

@@ -14,7 +14,6 @@ mod settings;
 mod tests;
 
 use engine::slot::SettingsTable;
-use http::core::respond::RESPOND;
 use http::{Error, Flow, Handler, Module, Phase, Request};
 use settings::{Destination, FORMATS, Log, SETTINGS};
 use std::cell::RefCell;
@@ -41,7 +40,7 @@ fn is_enabled(settings: &SettingsTable) -> bool {
 /// Writes a line to each log of the location.
 fn write_lines(request: &mut Request) -> Result<Flow, Error> {
     let location = Rc::clone(&request.location);
-    if request.is_subrequest && !*RESPOND.of(&location.settings).log_subrequest {
+    if request.is_subrequest && !*location.respond.log_subrequest {
         return Ok(Flow::Decline);
     }
     let settings = SETTINGS.of(&location.settings);

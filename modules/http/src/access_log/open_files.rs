@@ -3,7 +3,7 @@
 use super::settings::SETTINGS;
 use engine::Template;
 use http::Request;
-use http::core::files::{self, FILES, SymlinkPolicy};
+use http::core::files::{self, SymlinkPolicy};
 use http::error::os_error;
 use runtime::Millis;
 use runtime::log::{Level, LogFile, LogOptions};
@@ -74,7 +74,7 @@ pub(super) fn write(path: &VariablePath, request: &Request, line: &[u8]) {
 /// Opens a log, without following links that `disable_symlinks` refuses.
 fn open(request: &Request, path: &Path) -> io::Result<Rc<LogFile>> {
     let location = Rc::clone(&request.location);
-    let symlinks = &*FILES.of(&location.settings).disable_symlinks;
+    let symlinks = &*location.files.disable_symlinks;
     if symlinks.policy == SymlinkPolicy::Off {
         return LogFile::open(path, LogOptions::default());
     }

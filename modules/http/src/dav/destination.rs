@@ -2,7 +2,7 @@
 
 use crate::file_work::Failure;
 use http::Request;
-use http::core::files::{FILES, Root};
+use http::core::files::Root;
 use http1::{Known, uri, validate_host};
 
 /// `Depth` (RFC 4918 section 10.2).
@@ -71,7 +71,7 @@ pub(super) fn destination(request: &Request) -> Result<Vec<u8>, Failure> {
     if let Root::Alias {
         prefix: Some(length),
         ..
-    } = &*FILES.of(&request.location.settings).root
+    } = &*request.location.files.root
     {
         let prefix = request.uri.get(..*length);
         if prefix.is_none() || prefix != path.get(..*length) {

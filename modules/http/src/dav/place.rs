@@ -2,7 +2,7 @@
 
 use crate::symlinks;
 use http::Request;
-use http::core::files::{FILES, SymlinkPolicy};
+use http::core::files::SymlinkPolicy;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -27,7 +27,7 @@ pub(super) struct Place {
 impl Guard {
     /// What `disable_symlinks` says for `request`.
     pub(super) fn of(request: &Request) -> Self {
-        let symlinks = &*FILES.of(&request.location.settings).disable_symlinks;
+        let symlinks = &*request.location.files.disable_symlinks;
         Self {
             policy: symlinks.policy,
             from: symlinks.from.as_ref().map(|from| from.eval(request)),

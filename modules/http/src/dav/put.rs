@@ -5,7 +5,6 @@ use super::{Changed, Done, Settings};
 use crate::file_work::{self, Failure};
 use engine::access;
 use http::core::files;
-use http::core::receive::RECEIVE;
 use http::{Error, Request};
 use http1::Known;
 use std::io;
@@ -42,7 +41,7 @@ pub(super) async fn store(request: &mut Request, settings: &Settings) -> Result<
 /// Reads the body into a temporary file, which is gone if the client or the disk gives up.
 async fn receive(request: &mut Request) -> Result<Result<Temporary, Failure>, Error> {
     let location = Rc::clone(&request.location);
-    let settings = RECEIVE.of(&location.settings);
+    let settings = &location.receive;
     let folder = &*settings.temp_path;
     let temporary = match request.connection.http.create_temporary(folder) {
         Ok(temporary) => temporary,
