@@ -54,10 +54,11 @@ pub fn validate_host(value: &[u8]) -> Result<Host<'_>, InvalidHost> {
     })
 }
 
-/// Flags of a byte: where it may be, and whether it must be changed.
+/// Flags of a byte: where it may be, whether it must be changed, and the dot.
 const IN_NAME: u8 = 1;
 const IN_LITERAL: u8 = 2;
 const UPPER: u8 = 4;
+const DOT: u8 = 8;
 
 /// RFC 3986 `reg-name`, without a look at what follows a `%`, and what is between brackets.
 const FLAGS: [u8; 256] = {
@@ -78,6 +79,7 @@ const FLAGS: [u8; 256] = {
         flags[BOTH[at] as usize] = IN_NAME | IN_LITERAL;
         at += 1;
     }
+    flags[b'.' as usize] |= DOT;
     flags[b'%' as usize] = IN_NAME;
     flags[b':' as usize] = IN_LITERAL;
     flags
@@ -86,22 +88,20 @@ const FLAGS: [u8; 256] = {
 /// How many bytes of `bytes` are allowed in `place`, and whether upper-case letters are among
 /// them. Two dots in a row are allowed nowhere.
 fn run(bytes: &[u8], place: u8) -> Result<(usize, bool), InvalidHost> {
-    let mut upper = 0;
+    let mut seen = 0;
     let mut before = 0;
-    let mut length = 0;
-    for &byte in bytes {
-        let flags = FLAGS[usize::from(byte)];
+    for (length, byte) in bytes.iter().enumerate() {
+        let flags = FLAGS[usize::from(*byte)];
         if flags & place == 0 {
-            break;
+            return Ok((length, seen & UPPER != 0));
         }
-        if byte == b'.' && before == b'.' {
+        if flags & before & DOT != 0 {
             return Err(InvalidHost);
         }
-        upper |= flags & UPPER;
-        before = byte;
-        length += 1;
+        seen |= flags;
+        before = flags;
     }
-    Ok((length, upper != 0))
+    Ok((bytes.len(), seen & UPPER != 0))
 }
 
 /// A port; nothing after the colon is no port.
