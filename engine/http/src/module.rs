@@ -197,8 +197,8 @@ pub enum Stage {
 pub struct Filter {
     /// Where in the chain.
     pub stage: Stage,
-    /// Called once a response. Gives the body that replaces the one it got.
-    pub start: fn(&mut Request, &mut ResponseHead, Body) -> Result<Body, Error>,
+    /// Called once a response, whose head and body it may change.
+    pub start: fn(&mut Request, &mut ResponseHead, &mut Body) -> Result<(), Error>,
     /// Whether a location with these settings needs it at all.
     pub is_enabled: fn(&SettingsTable) -> bool,
 }
@@ -208,7 +208,7 @@ impl Filter {
     pub const fn new(
         stage: Stage,
         is_enabled: fn(&SettingsTable) -> bool,
-        start: fn(&mut Request, &mut ResponseHead, Body) -> Result<Body, Error>,
+        start: fn(&mut Request, &mut ResponseHead, &mut Body) -> Result<(), Error>,
     ) -> Self {
         Self {
             stage,

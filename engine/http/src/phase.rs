@@ -146,8 +146,7 @@ fn apply_filters(
     let location = Rc::clone(&request.location);
     let filters = location.pipeline.filters.iter();
     for filter in filters.filter(|filter| filter.stage >= first) {
-        let body = std::mem::take(&mut response.body);
-        response.body = (filter.start)(request, &mut response.head, body)?;
+        (filter.start)(request, &mut response.head, &mut response.body)?;
     }
     Ok(())
 }

@@ -75,31 +75,32 @@ fn is_framed(settings: &Settings, request: &Request, head: &ResponseHead) -> boo
 }
 
 /// Makes the head one of a response that is framed.
-fn announce(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<Body, Error> {
+fn announce(request: &mut Request, head: &mut ResponseHead, _: &mut Body) -> Result<(), Error> {
     if is_framed(SETTINGS.of(&request.location.settings), request, head) {
         head.clear_content_length();
         head.weaken_etag();
     }
-    Ok(body)
+    Ok(())
 }
 
 /// Frames a response.
-fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<Body, Error> {
+fn start(request: &mut Request, head: &mut ResponseHead, body: &mut Body) -> Result<(), Error> {
     let location = Rc::clone(&request.location);
     let settings = SETTINGS.of(&location.settings);
     if request.is_head() || !is_framed(settings, request, head) {
-        return Ok(body);
+        return Ok(());
     }
     let part = |uri: &Vec<u8>| match uri.as_slice() {
         b"" => Ok(None),
         uri => subrequest(request, uri.to_vec(), Vec::new()).map(|r| Some(Nested::new(r))),
     };
-    Ok(Body::from_source(Framed {
+    *body = Body::from_source(Framed {
         before: part(&settings.before)?,
         after: part(&settings.after)?,
-        body: Some(body),
+        body: Some(std::mem::take(body)),
         trailers: Vec::new(),
-    }))
+    });
+    Ok(())
 }
 
 /// A body with others around it. Each part begins when the one before it has ended.

@@ -196,12 +196,12 @@ fn offset_minutes(request: &Request, is_local: bool) -> i32 {
 }
 
 /// Tells the page its charset, once filters have settled on it.
-fn note_charset(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<Body, Error> {
+fn note_charset(request: &mut Request, head: &mut ResponseHead, _: &mut Body) -> Result<(), Error> {
     if let Some(is_utf8) = IS_UTF8.get(request) {
         let charset = head.charset.as_deref().unwrap_or_default();
         is_utf8.set(charset.eq_ignore_ascii_case(b"utf-8"));
     }
-    Ok(body)
+    Ok(())
 }
 
 /// An HTML page to be made.

@@ -19,9 +19,9 @@ pub(crate) static MODULE: Module = Module {
 };
 
 /// Sends 304 or 412 in place of a 200 where the request's conditions say so.
-fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<Body, Error> {
+fn start(request: &mut Request, head: &mut ResponseHead, body: &mut Body) -> Result<(), Error> {
     if head.status != 200 || request.is_subrequest || head.is_final {
-        return Ok(body);
+        return Ok(());
     }
     let condition = |known| request.header(known);
     if let Some(date) = condition(Known::IfUnmodifiedSince)
@@ -37,21 +37,22 @@ fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<B
     let since = condition(Known::IfModifiedSince);
     let tags = condition(Known::IfNoneMatch);
     if since.is_none() && tags.is_none() {
-        return Ok(body);
+        return Ok(());
     }
     let rule = IF_MODIFIED_SINCE[*request.location.files.if_modified_since];
     // nginx wants both conditions to hold, where the RFC lets the tags decide alone.
     let is_fresh = since.is_none_or(|date| !is_modified_since(rule, date, head.modified()))
         && tags.is_none_or(|list| matches(list, head.etag.as_deref(), Comparison::Weak));
     if !is_fresh {
-        return Ok(body);
+        return Ok(());
     }
     head.status = 304;
     head.reason = None;
     head.content_type = None;
     head.content_encoding = None;
     head.clear_content_length();
-    Ok(Body::Empty)
+    *body = Body::Empty;
+    Ok(())
 }
 
 fn failed(condition: &str) -> Error {

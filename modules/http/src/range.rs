@@ -22,9 +22,9 @@ pub(crate) static MODULE: Module = Module {
 };
 
 /// Cuts out what the request asks for.
-fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<Body, Error> {
+fn start(request: &mut Request, head: &mut ResponseHead, body: &mut Body) -> Result<(), Error> {
     let Some(length) = head.content_length else {
-        return Ok(body);
+        return Ok(());
     };
     let applies = head.allows_ranges
         && head.status == 200
@@ -32,9 +32,9 @@ fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<B
         && request.version() >= Version::Http10;
     let max_ranges = &request.location.files.max_ranges;
     if !applies || **max_ranges == 0 {
-        return Ok(body);
+        return Ok(());
     }
-    let max = match &body {
+    let max = match body {
         // What comes in order and once cannot be sent in another order.
         Body::Source(_) => Some(1),
         _ if max_ranges.is_set() => Some(usize::try_from(**max_ranges).unwrap_or(usize::MAX)),
@@ -49,10 +49,16 @@ fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<B
     match ranges {
         Ranges::None => {
             head.add("Accept-Ranges", "bytes");
-            Ok(body)
+            Ok(())
         }
-        Ranges::Single(range) => Ok(single(head, body, range, length)),
-        Ranges::Multiple(ranges) => Ok(multiple(head, body, &ranges, length)),
+        Ranges::Single(range) => {
+            *body = single(head, std::mem::take(body), range, length);
+            Ok(())
+        }
+        Ranges::Multiple(ranges) => {
+            *body = multiple(head, std::mem::take(body), &ranges, length);
+            Ok(())
+        }
         Ranges::Unsatisfiable => {
             // What was added to the response that was meant stays on what takes its place.
             request.extra_fields.append(&mut head.fields);

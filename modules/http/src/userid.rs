@@ -51,11 +51,11 @@ struct Set {
 }
 
 /// Gives the cookie to those who need one.
-fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<Body, Error> {
+fn start(request: &mut Request, head: &mut ResponseHead, _: &mut Body) -> Result<(), Error> {
     let location = Rc::clone(&request.location);
     let settings = SETTINGS.of(&location.settings);
     if request.is_subrequest || *settings.mode < Mode::V1 {
-        return Ok(body);
+        return Ok(());
     }
     let state = state(request, settings);
     if let Some(set) = number_to_send(request, settings, state) {
@@ -70,7 +70,7 @@ fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<B
             head.add("P3P", settings.p3p.to_vec());
         }
     }
-    Ok(body)
+    Ok(())
 }
 
 /// What the request's cookie says; read at its first use.

@@ -18,9 +18,7 @@ pub(super) fn locate(request: &mut Request) -> Result<Flow, Error> {
     if request.take_gave_up() {
         return Ok(Flow::Status(500));
     }
-    let location = Rc::clone(&request.location);
-    let structure = &location.methods;
-    if *structure.internal && !request.is_internal {
+    if *request.location.methods.internal && !request.is_internal {
         return Ok(Flow::Status(404));
     }
     enter_limit(request);
@@ -48,8 +46,7 @@ pub(super) fn locate(request: &mut Request) -> Result<Flow, Error> {
 
 /// Goes on in the block of a `limit_except` that the location has for the request's method.
 pub(crate) fn enter_limit(request: &mut Request) {
-    let location = Rc::clone(&request.location);
-    if let Some((methods, level)) = &*location.methods.limit
+    if let Some((methods, level)) = &*request.location.methods.limit
         && !methods.contains(&request.method)
     {
         request.enter(*level);

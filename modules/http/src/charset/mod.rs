@@ -124,7 +124,7 @@ fn is_enabled(settings: &SettingsTable) -> bool {
 struct MainCharset(RefCell<Option<Bytes>>);
 
 /// Sets the charset of a response and recodes its body where that is another one.
-fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<Body, Error> {
+fn start(request: &mut Request, head: &mut ResponseHead, body: &mut Body) -> Result<(), Error> {
     let location = Rc::clone(&request.location);
     let settings = SETTINGS.of(&location.settings);
     let to = match request.is_subrequest {
@@ -134,15 +134,14 @@ fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<B
             main.map(|name| named(settings, name))
         }
     };
-    let body = match to {
-        Some(to) => change(settings, request, head, body, to)?,
-        None => body,
-    };
+    if let Some(to) = to {
+        change(settings, request, head, body, to)?;
+    }
     if settings.charsets.has_maps() && !request.is_subrequest {
         let main = request.shared::<MainCharset>();
         main.0.replace(head.charset.clone());
     }
-    Ok(body)
+    Ok(())
 }
 
 /// Makes `to` the charset of a response.
@@ -150,35 +149,36 @@ fn change(
     settings: &Settings,
     request: &Request,
     head: &mut ResponseHead,
-    body: Body,
+    body: &mut Body,
     to: Charset,
-) -> Result<Body, Error> {
+) -> Result<(), Error> {
     let Some(from) = source(settings, request, head)? else {
         set_charset(head, to.name);
-        return Ok(body);
+        return Ok(());
     };
     let table = match (from.index, to.index) {
         _ if from.name.eq_ignore_ascii_case(&to.name) => {
             set_charset(head, to.name);
-            return Ok(body);
+            return Ok(());
         }
-        (Some(_), Some(_)) if head.content_encoding.is_some() => return Ok(body),
+        (Some(_), Some(_)) if head.content_encoding.is_some() => return Ok(()),
         (Some(from), Some(to)) => settings.charsets.table(from, to),
         _ => None,
     };
     let Some(table) = table else {
         request.log(Level::Error, &no_map(&from.name, &to.name));
-        return Ok(body);
+        return Ok(());
     };
     set_charset(head, to.name);
     if !table.keeps_length() {
         head.clear_content_length();
     }
-    Ok(Body::from_source(Recoded {
-        inner: InMemory::new(request, body),
+    *body = Body::from_source(Recoded {
+        inner: InMemory::new(request, std::mem::take(body)),
         table: Rc::clone(table),
         recoder: Recoder::default(),
-    }))
+    });
+    Ok(())
 }
 
 /// A charset that a response is in, or shall be in.

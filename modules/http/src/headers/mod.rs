@@ -127,9 +127,9 @@ fn is_enabled(settings: &SettingsTable) -> bool {
 }
 
 /// Adds what the location says to a response.
-fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<Body, Error> {
+fn start(request: &mut Request, head: &mut ResponseHead, _: &mut Body) -> Result<(), Error> {
     if request.is_subrequest {
-        return Ok(body);
+        return Ok(());
     }
     let location = Rc::clone(&request.location);
     let settings = SETTINGS.of(&location.settings);
@@ -154,7 +154,7 @@ fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<B
         let trailer = (added.name.clone(), added.value.clone());
         head.late_trailers.push(trailer);
     }
-    Ok(body)
+    Ok(())
 }
 
 /// Adds a field. `Last-Modified` and `ETag` are set, or removed by an empty value; any other

@@ -11,11 +11,11 @@ use std::rc::Rc;
 pub(super) fn start(
     request: &mut Request,
     head: &mut ResponseHead,
-    body: Body,
-) -> Result<Body, Error> {
+    _: &mut Body,
+) -> Result<(), Error> {
     // Nobody is sent the head of what is put into another response.
     if request.is_subrequest {
-        return Ok(body);
+        return Ok(());
     }
     let location = Rc::clone(&request.location);
     for command in SETTINGS.of(&location.settings).output.iter() {
@@ -33,7 +33,7 @@ pub(super) fn start(
             }
         }
     }
-    Ok(body)
+    Ok(())
 }
 
 fn is_for(command: &Command, head: &ResponseHead) -> bool {

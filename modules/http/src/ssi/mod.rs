@@ -104,11 +104,11 @@ fn is_enabled(settings: &SettingsTable) -> bool {
 }
 
 /// Reads a response as a page.
-fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<Body, Error> {
+fn start(request: &mut Request, head: &mut ResponseHead, body: &mut Body) -> Result<(), Error> {
     let location = Rc::clone(&request.location);
     let settings = SETTINGS.of(&location.settings);
     if head.content_length == Some(0) || !settings.types.admit(head) {
-        return Ok(body);
+        return Ok(());
     }
     head.clear_content_length();
     if *settings.last_modified {
@@ -117,10 +117,11 @@ fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<B
         head.clear_validators();
     }
     if request.is_head() {
-        return Ok(body);
+        return Ok(());
     }
-    let page = Page::new(Box::new(request.snapshot()), body);
-    Ok(Body::from_source(page))
+    let page = Page::new(Box::new(request.snapshot()), std::mem::take(body));
+    *body = Body::from_source(page);
+    Ok(())
 }
 
 /// A format as `strftime` takes it: what follows a NUL is cut off.

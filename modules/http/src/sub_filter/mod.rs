@@ -95,11 +95,11 @@ fn is_enabled(settings: &SettingsTable) -> bool {
 }
 
 /// Edits a response.
-fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<Body, Error> {
+fn start(request: &mut Request, head: &mut ResponseHead, body: &mut Body) -> Result<(), Error> {
     let location = Rc::clone(&request.location);
     let settings = SETTINGS.of(&location.settings);
     if head.content_length == Some(0) || !settings.types.admit(head) {
-        return Ok(body);
+        return Ok(());
     }
     let patterns = match &settings.constant {
         Some(patterns) => Rc::clone(patterns),
@@ -107,7 +107,7 @@ fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<B
             let pairs = settings.pairs.iter();
             let patterns: Vec<Vec<u8>> = pairs.map(|(p, _)| p.eval(request)).collect();
             if patterns.iter().all(Vec::is_empty) {
-                return Ok(body);
+                return Ok(());
             }
             Rc::new(Patterns::new(patterns.iter().map(Vec::as_slice)))
         }
@@ -119,12 +119,13 @@ fn start(request: &mut Request, head: &mut ResponseHead, body: Body) -> Result<B
         head.clear_validators();
     }
     let pairs = settings.pairs.iter();
-    Ok(Body::from_source(Edited {
-        inner: InMemory::new(request, body),
+    *body = Body::from_source(Edited {
+        inner: InMemory::new(request, std::mem::take(body)),
         replacements: pairs.map(|(_, value)| value.eval(request)).collect(),
         editor: Editor::new(patterns, *settings.once),
         has_ended: false,
-    }))
+    });
+    Ok(())
 }
 
 /// A body with strings replaced.
