@@ -5,7 +5,7 @@
 
 mod parse;
 
-pub use parse::{parse_fixed, parse_http};
+pub use parse::parse_http;
 
 const SECONDS_PER_DAY: i64 = 86400;
 

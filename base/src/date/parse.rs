@@ -1,6 +1,6 @@
 //! HTTP dates read: the one format in use, and the two that are obsolete.
 
-use super::{Civil, MONTHS, SECONDS_PER_DAY, WEEKDAYS, days_in_month};
+use super::{Civil, MONTHS, days_in_month};
 
 /// Reads `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` or
 /// `Sun Nov  6 08:49:37 1994`, as seconds since 1970; `None` for anything else.
@@ -63,44 +63,6 @@ pub fn parse_http(text: &[u8]) -> Option<i64> {
         weekday: 0,
     };
     is_valid.then(|| civil.to_unix())
-}
-
-/// The time whose [`http`](super::http) is `text`, byte for byte: `Sun, 06 Nov 1994 08:49:37 GMT`.
-#[must_use]
-pub fn parse_fixed(text: &[u8]) -> Option<i64> {
-    let text: &[u8; 29] = text.try_into().ok()?;
-    let is_framed = text[3..5] == *b", "
-        && text[7] == b' '
-        && text[11] == b' '
-        && text[16] == b' '
-        && text[19] == b':'
-        && text[22] == b':'
-        && text[25..] == *b" GMT";
-    let number = |at: usize| {
-        let (tens, ones) = (text[at].wrapping_sub(b'0'), text[at + 1].wrapping_sub(b'0'));
-        (tens < 10 && ones < 10).then(|| tens * 10 + ones)
-    };
-    let month = MONTHS
-        .iter()
-        .position(|month| text[8..11] == *month.as_bytes())?;
-    let civil = Civil {
-        year: i64::from(number(12)?) * 100 + i64::from(number(14)?),
-        month: u8::try_from(month + 1).ok()?,
-        day: number(5)?,
-        hour: number(17)?,
-        minute: number(20)?,
-        second: number(23)?,
-        weekday: 0,
-    };
-    let is_valid = (1..=days_in_month(civil.year, civil.month)).contains(&civil.day)
-        && civil.hour < 24
-        && civil.minute < 60
-        && civil.second < 60;
-    let unix = civil.to_unix();
-    // 1970-01-01 was a Thursday.
-    let weekday = (unix.div_euclid(SECONDS_PER_DAY) + 4).rem_euclid(7);
-    let name = WEEKDAYS.get(usize::try_from(weekday).ok()?)?;
-    (is_framed && is_valid && text[..3] == *name.as_bytes()).then_some(unix)
 }
 
 /// What is left of the text.
@@ -176,27 +138,6 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: Option<i64>) {
         assert_eq!(parse_http(text.as_bytes()), expected, "{text}");
-    }
-
-    #[test]
-    fn the_fixed_format_is_read_as_it_is_written() {
-        let mut time = -1_000_000_000;
-        // The end of the year 9999.
-        while time < 253_402_300_800 {
-            assert_eq!(parse_fixed(http(time).as_bytes()), Some(time));
-            time += 86_400 * 97 + 4_271;
-        }
-        let text = http(784_111_777);
-        for at in 0..text.len() {
-            for byte in [b'0', b'9', b' ', b'A', b':', b'x', 0xff] {
-                let mut bytes = text.clone().into_bytes();
-                bytes[at] = byte;
-                let expected = parse_http(&bytes).filter(|time| http(*time).as_bytes() == bytes);
-                assert_eq!(parse_fixed(&bytes), expected, "{at} {byte}");
-            }
-        }
-        assert_eq!(parse_fixed(b""), None);
-        assert_eq!(parse_fixed(&text.as_bytes()[..28]), None);
     }
 
     #[test]

@@ -93,12 +93,12 @@ pub enum LastModified {
 }
 
 impl LastModified {
-    /// Seconds since 1970, if it is a date as it is written today.
+    /// Seconds since 1970, if it is a date in one of the formats that HTTP has had.
     #[must_use]
     pub fn time(&self) -> Option<i64> {
         match self {
             Self::At(time) => Some(*time),
-            Self::Said(text) => base::date::parse_fixed(text),
+            Self::Said(text) => base::date::parse_http(text),
         }
     }
 }
