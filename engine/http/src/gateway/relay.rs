@@ -104,7 +104,8 @@ pub(super) struct Relay<C> {
     /// What was received and is not decoded yet, from `at`.
     input: Vec<u8>,
     at: usize,
-    trailers: Trailers,
+    /// Where trailers go, if they are passed on; else they are nobody's, variables included.
+    trailers: Option<Trailers>,
     read_size: usize,
     is_waiting: bool,
     rate: Option<Rate>,
@@ -129,14 +130,15 @@ impl<C: Codec> Relay<C> {
         let read_size = usize::try_from(number.saturating_mul(size)).unwrap_or(READ_MAX);
         let rate = base::units::parse_size(&settings.limit_rate.eval(request)).unwrap_or(0);
         add(&lease.record().response_length, input.len() - at);
-        let trailers = records(request).trailers.get_or_insert_default();
+        let passes = call.rewrite.passes_trailers(request);
+        let trailers = passes.then(|| records(request).trailers.get_or_insert_default());
         Self {
             lease,
             call,
             has_ended: false,
             input,
             at,
-            trailers: Rc::clone(trailers),
+            trailers: trailers.map(|trailers| Rc::clone(trailers)),
             read_size: read_size.clamp(1, READ_MAX),
             is_waiting: false,
             rate: (rate > 0).then_some(Rate {
@@ -193,7 +195,9 @@ impl<C: Codec> Relay<C> {
     /// The body ended. What follows it belongs to no response, and ends the connection.
     fn end(&mut self) {
         self.has_ended = true;
-        self.trailers.replace(self.call.codec.take_trailers());
+        if let Some(trailers) = &self.trailers {
+            trailers.replace(self.call.codec.take_trailers());
+        }
         if self.at < self.input.len() {
             self.lease.home = None;
         }
@@ -310,7 +314,10 @@ impl<C: Codec> Source for Relay<C> {
     }
 
     fn take_trailers(&mut self) -> Vec<(Bytes, Bytes)> {
-        self.trailers.borrow().clone()
+        let trailers = self.trailers.as_ref();
+        trailers
+            .map(|known| known.borrow().clone())
+            .unwrap_or_default()
     }
 }
 
