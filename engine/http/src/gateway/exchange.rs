@@ -299,6 +299,9 @@ impl<C: Codec> Exchange<'_, C> {
                 return Ok(found);
             }
             let readable = poll_fn(|cx| {
+                if let Some(hints) = &self.hints {
+                    hints.poll_flush(cx);
+                }
                 if let Poll::Ready(result) = stream.poll_readable(cx) {
                     let failure = |e| Failure::of_io(&e, "recv()", Doing::ReadingHead);
                     return Poll::Ready(result.map_err(failure));

@@ -9,6 +9,7 @@ use http1::ResponseName;
 use runtime::log::Level;
 use std::cell::Cell;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 /// The status of early hints.
 const EARLY_HINTS: u16 = 103;
@@ -18,6 +19,8 @@ pub(super) struct Hints {
     connection: Rc<Connection>,
     /// Bytes of interim responses that may still be passed.
     left: Cell<usize>,
+    /// Whether some wait to leave.
+    is_waiting: Cell<bool>,
 }
 
 impl Hints {
@@ -26,6 +29,7 @@ impl Hints {
         early_hints::are_wanted(request).then(|| Self {
             connection: Rc::clone(&request.connection),
             left: Cell::new(usize::try_from(*settings.buffer_size).unwrap_or(usize::MAX)),
+            is_waiting: Cell::new(false),
         })
     }
 
@@ -45,14 +49,29 @@ impl Hints {
         if fields.is_empty() {
             return;
         }
-        // What does not leave now does so with the response.
         self.connection.unsent.with(|out| {
             out.extend_from_slice(b"HTTP/1.1 103 Early Hints\r\n");
             out.append(&mut fields);
             out.extend_from_slice(b"\r\n");
         });
+        self.flush();
+    }
+
+    /// Sends what there is room for.
+    fn flush(&self) {
         // That the client has left is found out with the response.
-        let _ = self.connection.try_flush();
+        let is_waiting = matches!(self.connection.try_flush(), Ok(false));
+        self.is_waiting.set(is_waiting);
+    }
+
+    /// Sends what did not leave before. The task is woken where some is left.
+    pub(super) fn poll_flush(&self, cx: &Context<'_>) {
+        while self.is_waiting.get() {
+            let Poll::Ready(Ok(())) = self.connection.stream.poll_writable(cx) else {
+                return;
+            };
+            self.flush();
+        }
     }
 }
 
