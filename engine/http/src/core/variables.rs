@@ -268,9 +268,23 @@ fn sent_field(request: &Request, name: &[u8], out: &mut Vec<u8>) -> bool {
     let optional = |value: &Option<crate::Bytes>, out: &mut Vec<u8>| {
         value.as_ref().is_some_and(|value| text(out, value))
     };
+    let unless_empty = |value: &Option<crate::Bytes>, out: &mut Vec<u8>| {
+        value.as_ref().is_some_and(|value| some(out, value))
+    };
+    let among_fields = |first: Option<&[u8]>, out: &mut Vec<u8>| {
+        let fields = head.fields.iter();
+        let named = fields.filter(|(known, _)| is_field(known, name));
+        join(
+            first.into_iter().chain(named.map(|(_, value)| &**value)),
+            b", ",
+            out,
+        )
+    };
     match name {
+        b"date" if head.date.is_some() => unless_empty(&head.date, out),
+        b"server" if head.server.is_some() => unless_empty(&head.server, out),
         b"content_type" => {
-            let found = optional(&head.content_type, out);
+            let found = unless_empty(&head.content_type, out);
             if let (true, Some(charset)) = (found, &head.charset) {
                 out.extend_from_slice(b"; charset=");
                 out.extend_from_slice(charset);
@@ -278,7 +292,7 @@ fn sent_field(request: &Request, name: &[u8], out: &mut Vec<u8>) -> bool {
             found
         }
         b"content_length" => head.content_length.is_some_and(|length| print(out, length)),
-        b"content_encoding" => optional(&head.content_encoding, out),
+        b"content_encoding" => among_fields(head.content_encoding.as_deref(), out),
         b"last_modified" => match &head.last_modified {
             None => false,
             Some(LastModified::At(time)) => text(out, base::date::http(*time).as_bytes()),
@@ -302,13 +316,7 @@ fn sent_field(request: &Request, name: &[u8], out: &mut Vec<u8>) -> bool {
             chunked && text(out, b"chunked")
         }
         b"etag" => optional(&head.etag, out),
-        _ => {
-            let values = head
-                .fields
-                .iter()
-                .filter(|(known, _)| is_field(known, name));
-            join(values.map(|(_, value)| &**value), b", ", out)
-        }
+        _ => among_fields(None, out),
     }
 }
 

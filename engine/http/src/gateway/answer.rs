@@ -174,7 +174,8 @@ fn redirected<C>(request: &mut Request, call: &Call<C>, head: &UpstreamHead) -> 
         return Some(Flow::Named(name.to_vec()));
     }
     let (path, args) = redirect::split_args(&target);
-    let Ok((uri, _)) = http1::uri::normalize(path, false) else {
+    let normalized = http1::uri::normalize(path, false).ok();
+    let Some((uri, _)) = normalized.filter(|_| !target.is_empty()) else {
         let shown = String::from_utf8_lossy(&target).into_owned();
         let doing = Doing::ReadingHead.text();
         let message = format!("unsafe URI \"{shown}\" was detected {doing}");
@@ -233,8 +234,8 @@ fn is_type(name: &[u8]) -> bool {
 }
 
 /// Puts fields kept from earlier into the head of the final response, before its own: of cookies
-/// of one name the later counts. The charset of a kept type stays, whoever says the type, as in
-/// nginx.
+/// of one name the later counts. A kept type is that of a response without one, and its charset
+/// stays, whoever says the type, as in nginx.
 pub(crate) fn merge_kept(request: &mut Request, head: &mut ResponseHead) {
     if request.extra_fields.is_empty() {
         return;
@@ -242,8 +243,10 @@ pub(crate) fn merge_kept(request: &mut Request, head: &mut ResponseHead) {
     let mut fields = std::mem::take(&mut request.extra_fields);
     fields.retain(|(name, value)| {
         let is_type = is_type(name);
-        if is_type && head.charset.is_none() {
-            head.charset = head::split_type(value.clone()).1;
+        if is_type {
+            let (kind, charset) = head::split_type(value.clone());
+            head.charset = head.charset.take().or(charset);
+            head.content_type.get_or_insert(kind);
         }
         !is_type
     });

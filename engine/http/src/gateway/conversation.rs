@@ -273,15 +273,18 @@ impl Search {
         }
         // An idle connection may have been closed in the moment it was taken: no peer's fault.
         // A peer that is gone is found out with the next connection that is made.
-        let is_stale = visit.is_cached && matches!(failure, Failure::Broken(_));
+        let is_stale = visit.is_cached && matches!(failure, Failure::Broken(..));
+        let has_begun = record.received.get() > 0;
         let outcome = match &failure {
-            _ if is_stale => Outcome::Next,
+            _ if is_stale && !has_begun => Outcome::Next,
             Failure::Status(403 | 404) => Outcome::Next,
             Failure::ClientLeft(_) | Failure::Ours(_) => Outcome::Answered,
             _ => Outcome::Failed,
         };
         if visit.claim.release(outcome) {
-            request.log(Level::Warn, "upstream server temporarily disabled");
+            let doing = failure.doing().text();
+            let message = format!("upstream server temporarily disabled {doing}");
+            request.log(Level::Warn, &message);
         }
         if is_stale {
             self.tries += 1;

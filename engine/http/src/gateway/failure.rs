@@ -30,7 +30,7 @@ impl Doing {
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The connection failed.
-    Broken(String),
+    Broken(Doing, String),
     /// The peer took too long.
     TimedOut(Doing),
     /// What it sent makes no sense.
@@ -50,11 +50,10 @@ impl Failure {
     pub(super) fn of_io(error: &io::Error, call: &str, doing: Doing) -> Self {
         match error.kind() {
             io::ErrorKind::TimedOut => Self::TimedOut(doing),
-            _ => Self::Broken(format!(
-                "{call} failed ({}) {}",
-                os_error(error),
-                doing.text()
-            )),
+            _ => {
+                let (why, doing_text) = (os_error(error), doing.text());
+                Self::Broken(doing, format!("{call} failed ({why}) {doing_text}"))
+            }
         }
     }
 
@@ -73,14 +72,24 @@ impl Failure {
 
     /// The peer closed before it had answered.
     pub(super) fn premature(doing: Doing) -> Self {
-        let doing = doing.text();
-        Self::Broken(format!("upstream prematurely closed connection {doing}"))
+        let text = doing.text();
+        let text = format!("upstream prematurely closed connection {text}");
+        Self::Broken(doing, text)
+    }
+
+    /// What was being done.
+    pub(super) fn doing(&self) -> Doing {
+        match self {
+            Self::Broken(doing, _) | Self::TimedOut(doing) | Self::ClientLeft(doing) => *doing,
+            Self::Denied => Doing::Connecting,
+            Self::Invalid(_) | Self::Status(_) | Self::Ours(_) => Doing::ReadingHead,
+        }
     }
 
     /// What the log says, if it says anything.
     pub(super) fn message(&self) -> Option<String> {
         match self {
-            Self::Broken(text) | Self::Invalid(text) => Some(text.clone()),
+            Self::Broken(_, text) | Self::Invalid(text) => Some(text.clone()),
             Self::TimedOut(doing) => Some(format!(
                 "upstream timed out (110: Connection timed out) {}",
                 doing.text()
@@ -101,7 +110,7 @@ impl Failure {
     /// Its bit in `next_upstream`; `None` where no other peer can help.
     pub(super) fn bit(&self) -> Option<u32> {
         match self {
-            Self::Broken(_) => Some(next::ERROR),
+            Self::Broken(..) => Some(next::ERROR),
             Self::TimedOut(_) => Some(next::TIMEOUT),
             Self::Invalid(_) => Some(next::INVALID_HEADER),
             Self::Denied => Some(next::DENIED),
@@ -113,7 +122,7 @@ impl Failure {
     /// What the client is told.
     pub(super) fn status(&self) -> u16 {
         match self {
-            Self::Broken(_) | Self::Invalid(_) => 502,
+            Self::Broken(..) | Self::Invalid(_) => 502,
             Self::Denied => 403,
             Self::TimedOut(_) => 504,
             Self::Status(status) => *status,

@@ -72,14 +72,18 @@ pub(super) fn keep_charset(request: &mut Request, settings: &Settings, head: &Up
 }
 
 /// Bits of fields of which only the first counts.
-const SINGLE: u64 = ResponseName::ContentType.bit()
+const SINGLE: u64 = ResponseName::Status.bit()
+    | ResponseName::ContentType.bit()
     | ResponseName::Date.bit()
     | ResponseName::Server.bit()
     | ResponseName::LastModified.bit()
     | ResponseName::ETag.bit()
     | ResponseName::Location.bit()
     | ResponseName::Refresh.bit()
-    | ResponseName::Expires.bit();
+    | ResponseName::Expires.bit()
+    | ResponseName::XAccelRedirect.bit()
+    | ResponseName::XAccelExpires.bit()
+    | ResponseName::XAccelLimitRate.bit();
 
 /// Makes the head for the client. In a box from the start, since it is large and goes far.
 pub(super) fn response<C>(
@@ -140,13 +144,19 @@ pub(super) fn counts(
     field: &ResponseField,
     seen: &mut u64,
 ) -> bool {
-    let bit = field.known.bit() & SINGLE;
-    if *seen & bit != 0 {
+    let is_new = is_new(field, seen);
+    if !is_new {
         warn_repeated(request, head, field);
-        return false;
     }
+    is_new
+}
+
+/// Whether `field` is one that a response may have several times, or the first of its name.
+pub(super) fn is_new(field: &ResponseField, seen: &mut u64) -> bool {
+    let bit = field.known.bit() & SINGLE;
+    let is_new = *seen & bit == 0;
     *seen |= bit;
-    true
+    is_new
 }
 
 fn warn_repeated(request: &Request, head: &UpstreamHead, field: &ResponseField) {

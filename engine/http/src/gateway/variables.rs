@@ -2,6 +2,7 @@
 //!
 //! Source: nginx documentation, ngx_http_upstream_module, embedded variables.
 
+use super::head::is_new;
 use super::record::{Record, Records};
 use crate::request::Request;
 use crate::variable::Variable;
@@ -86,16 +87,22 @@ pub(super) const VARIABLES: &[Variable] = &[
         })
     }),
     Variable::family("upstream_http_", |request, name, out| {
-        let Some(head) = records(request).and_then(|known| known.head.as_ref()) else {
+        let Some(records) = records(request) else {
             return false;
         };
-        let is_it = |field: &[u8]| is_variable_name(field, name);
+        let Some(head) = &records.head else {
+            return false;
+        };
+        let mut seen = 0;
         let values = head
             .fields
             .iter()
-            .filter(|field| is_it(field.name.of(&head.bytes)))
+            .filter(|field| is_variable_name(field.name.of(&head.bytes), name))
+            .filter(|field| is_new(field, &mut seen))
             .map(|field| field.value.of(&head.bytes));
-        join(values, out)
+        // These an answer by HTTP always has in nginx, be they empty.
+        let is_assumed = || matches!(name, b"date" | b"server");
+        join(values, out) || is_assumed() && records.scheme == "http://"
     }),
     Variable::family("upstream_trailer_", |request, name, out| {
         let Some(trailers) = records(request).and_then(|known| known.trailers.as_ref()) else {

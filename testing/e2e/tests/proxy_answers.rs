@@ -1,0 +1,206 @@
+//! What fields of another server's answer mean when they are old, repeated, empty or missing.
+
+use harness::Server;
+use std::io::{Read, Write};
+use std::sync::mpsc::{Receiver, channel};
+use tidegate_e2e::upstream::scripted;
+
+/// A server that answers each request with what `answers` has for its path.
+fn answering(answers: &'static [(&str, &str)]) -> (u16, Receiver<(usize, Vec<u8>)>) {
+    scripted(move |_, stream, head| {
+        let head = String::from_utf8_lossy(head);
+        let path = head.split(' ').nth(1).unwrap_or_default();
+        let found = answers.iter().find(|(known, _)| *known == path);
+        let (_, fields) = found.expect("a known path");
+        let answer = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 10\r\n\r\n0123456789");
+        stream.write_all(answer.as_bytes()).is_ok()
+    })
+}
+
+/// A server before one that answers so.
+fn before(answers: &'static [(&str, &str)], locations: &str) -> Server {
+    let (port, _) = answering(answers);
+    Server::of_one(locations)
+        .with_port("up", port)
+        .allow_log("unsafe URI")
+        .start()
+}
+
+/// Dates were read in the format of today alone, so an answer with another seemed to have none.
+#[test]
+fn dates_in_obsolete_formats_are_dates() {
+    const ANSWERS: &[(&str, &str)] = &[
+        ("/imf", "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n"),
+        (
+            "/rfc850",
+            "Last-Modified: Sunday, 06-Nov-94 08:49:37 GMT\r\n",
+        ),
+        ("/asctime", "Last-Modified: Sun Nov  6 08:49:37 1994\r\n"),
+        ("/none", "Last-Modified: yesterday\r\n"),
+    ];
+    let location = "location / {
+        proxy_pass http://127.0.0.1:{port_up};
+        proxy_force_ranges on;
+        expires modified +1h;
+    }";
+    let server = before(ANSWERS, location);
+    for (path, fields) in ANSWERS {
+        let date = "If-Range: Sun, 06 Nov 1994 08:49:37 GMT";
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: h\r\nRange: bytes=1-2\r\n{date}\r\n\r\n");
+        let answer = server.request(request);
+        let is_date = *path != "/none";
+        let status = if is_date { 206 } else { 200 };
+        assert_eq!(answer.status, status, "{path}");
+        let expires = answer.header("Expires") == Some("Sun, 06 Nov 1994 09:49:37 GMT");
+        assert_eq!(expires, is_date, "{path}");
+        let said = answer.header("Last-Modified").expect("a date");
+        assert!(fields.contains(said), "{said}");
+    }
+}
+
+#[test]
+fn a_redirecting_answer_lends_its_type() {
+    const ANSWERS: &[(&str, &str)] = &[
+        (
+            "/to/plain",
+            "X-Accel-Redirect: /plain\r\nContent-Type: text/x; charset=koi8-r\r\n",
+        ),
+        (
+            "/to/typed",
+            "X-Accel-Redirect: /typed\r\nContent-Type: text/x; charset=koi8-r\r\n",
+        ),
+        ("/to/nowhere", "X-Accel-Redirect: \r\n"),
+        ("/plain", "X-Up: 1\r\n"),
+        ("/typed", "Content-Type: text/y\r\n"),
+    ];
+    let server = before(
+        ANSWERS,
+        "location / { proxy_pass http://127.0.0.1:{port_up}; }",
+    );
+    let kind = |path| server.get(path).header("Content-Type").map(str::to_owned);
+    assert_eq!(kind("/to/plain").as_deref(), Some("text/x; charset=koi8-r"));
+    // Its charset is another matter, as in nginx.
+    assert_eq!(kind("/to/typed").as_deref(), Some("text/y; charset=koi8-r"));
+    assert_eq!(kind("/plain"), None);
+    assert_eq!(server.get("/to/nowhere").status, 404);
+}
+
+#[test]
+fn variables_have_of_repeated_fields_what_counts() {
+    const ANSWERS: &[(&str, &str)] = &[
+        (
+            "/repeated",
+            "ETag: a\r\nETag: b\r\nLast-Modified: c\r\nLast-Modified: d\r\nX-Accel-Expires: 1\r\n\
+             X-Accel-Expires: 2\r\nX-Own: e\r\nX-Own: f\r\nDate: then\r\nServer: it\r\n\
+             Content-Encoding: g\r\nContent-Encoding: h\r\n",
+        ),
+        ("/bare", "Content-Type:\r\n"),
+    ];
+    let (port, _) = answering(ANSWERS);
+    let http = "log_format seen '$upstream_http_etag|$upstream_http_last_modified|$upstream_http_x_accel_expires|'
+                     '$upstream_http_x_own|$sent_http_content_encoding|'
+                     '$upstream_http_date|$upstream_http_server|$upstream_http_x_none|'
+                     '$sent_http_date|$sent_http_server|$sent_http_content_type';
+         server {
+             listen 127.0.0.1:{port};
+             location / {
+                 proxy_pass http://127.0.0.1:{port_up};
+                 proxy_pass_header Date;
+                 proxy_pass_header Server;
+                 access_log logs/seen.log seen;
+             }
+         }";
+    let server = Server::new(http)
+        .with_port("up", port)
+        .allow_log("upstream sent duplicate header line")
+        .start();
+    for path in ["/repeated", "/bare"] {
+        assert_eq!(server.get(path).status, 200);
+    }
+    let lines = server.log_lines("seen.log", 2);
+    assert_eq!(lines[0], "a|c|1|e, f|g, h|then|it|-|then|it|-");
+    // nginx has an answer's Date and Server always, be there nothing in them.
+    assert_eq!(lines[1], "-|-|-|-|-|||-|-|-|-");
+    let log = server.error_log();
+    for name in ["ETag", "Last-Modified", "X-Accel-Expires"] {
+        let line = format!("upstream sent duplicate header line: \"{name}: ");
+        assert!(log.contains(&line), "{name}: {log}");
+    }
+}
+
+/// A kept connection that ends before an answer is nobody's fault. One that ends within an answer
+/// is the server's, which was not told apart.
+#[test]
+fn an_answer_that_breaks_off_counts_against_its_server() {
+    for (part, is_counted) in [("", false), ("HTTP/1.1 2", true)] {
+        let (port, _) = scripted(move |number, stream, head| {
+            if number == 0 && head.starts_with(b"GET /again") {
+                assert!(stream.write_all(part.as_bytes()).is_ok());
+                return false;
+            }
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                .is_ok()
+        });
+        let server = Server::new(&format!(
+            "upstream u {{ server 127.0.0.1:{port}; server 127.0.0.1:1 backup; }}
+             server {{ listen 127.0.0.1:{{port}}; location / {{ proxy_pass http://u; }} }}"
+        ))
+        .allow_log("prematurely closed")
+        .allow_log("reset by peer")
+        .allow_log("temporarily disabled")
+        .allow_log("Connection refused")
+        .start();
+        assert_eq!(server.get("/").text(), "ok");
+        let status = server.get("/again").status;
+        assert_eq!(status == 200, !is_counted, "{part}: {status}");
+        let line =
+            "upstream server temporarily disabled while reading response header from upstream";
+        assert_eq!(server.error_log().contains(line), is_counted, "{part}");
+    }
+}
+
+/// What a client had no room for waited for the response, though there was room again.
+#[test]
+fn hints_that_had_no_room_leave_when_there_is() {
+    const COUNT: usize = 80;
+    let link = "a".repeat(100_000);
+    let hint = format!("HTTP/1.1 103 Early Hints\r\nLink: <{link}>\r\n\r\n");
+    let mut hints = vec![0; hint.len() * COUNT];
+    let (go, may_go) = channel::<()>();
+    let (tell, told) = channel::<()>();
+    let (port, _seen) = scripted(move |_, stream, _| {
+        let are_sent = (0..COUNT).all(|_| stream.write_all(hint.as_bytes()).is_ok());
+        are_sent
+            && tell.send(()).is_ok()
+            && may_go.recv().is_ok()
+            && stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").is_ok()
+    });
+    let server = Server::of_one(&format!(
+        "location / {{
+             proxy_pass http://127.0.0.1:{port};
+             proxy_buffer_size 16m;
+             proxy_buffers 8 16m;
+             proxy_busy_buffers_size 16m;
+             early_hints 1;
+         }}
+         location /turn {{ return 200 turned; }}"
+    ))
+    .start();
+    let mut client = server.connect();
+    client
+        .send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        .expect("sent");
+    let mut stream = client.stream().try_clone().expect("a clone");
+    // By then the worker has read them all, and has nothing left to do.
+    told.recv().expect("the hints are sent");
+    for _ in 0..100 {
+        assert_eq!(server.get("/turn").text(), "turned");
+    }
+    stream.read_exact(&mut hints).expect("all hints");
+    go.send(()).expect("the server waits");
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).expect("an answer");
+    assert!(rest.starts_with("HTTP/1.1 204 "), "{rest}");
+}
