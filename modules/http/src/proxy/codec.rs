@@ -1,11 +1,11 @@
 //! HTTP/1 as a gateway's protocol.
 
+use super::Settings;
 use super::target::Target;
-use super::{COMMON, SETTINGS};
 use http::gateway::record::asked_uri;
-use http::gateway::{Codec, Decoded, HeadStep, Interim, RequestBody, UpstreamHead};
+use http::gateway::{self, Codec, Decoded, HeadStep, Interim, RequestBody, UpstreamHead};
 use http::request_body::trailers_of;
-use http::{Bytes, Error, Location, Request};
+use http::{Bytes, Error, Request};
 use http1::{
     ChunkLimits, ChunkedDecoder, ResponseBody, ResponseFields, ResponseHead, ResponseParser,
     response_framing,
@@ -17,7 +17,9 @@ const FIELDS_USUAL: usize = 16;
 
 /// One request and its response.
 pub(super) struct Http1 {
-    location: Rc<Location>,
+    settings: Rc<Settings>,
+    /// Whether fields of the client's request are passed on.
+    passes_fields: bool,
     target: Rc<Target>,
     /// Whether the response will have no body, since only its head was asked for.
     is_head: bool,
@@ -37,9 +39,14 @@ enum Body {
 }
 
 impl Http1 {
-    pub(super) fn new(location: &Rc<Location>, target: Rc<Target>) -> Self {
+    pub(super) fn new(
+        settings: Rc<Settings>,
+        common: &gateway::Settings,
+        target: Rc<Target>,
+    ) -> Self {
         Self {
-            location: Rc::clone(location),
+            settings,
+            passes_fields: *common.pass_request_headers,
             target,
             is_head: false,
             is_chunked: false,
@@ -105,7 +112,7 @@ impl Codec for Http1 {
         body: RequestBody,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        let settings = SETTINGS.of(&self.location.settings);
+        let settings = &self.settings;
         self.is_chunked = body == RequestBody::Unknown;
         let start = out.len();
         if settings.method.is_empty() {
@@ -132,7 +139,7 @@ impl Codec for Http1 {
         };
         let fields = &settings.fields;
         self.tells_end = fields.write(request, &self.target, body, out)?;
-        if *COMMON.of(&self.location.settings).pass_request_headers {
+        if self.passes_fields {
             fields.write_passed(request, out);
         }
         out.extend_from_slice(b"\r\n");
@@ -152,7 +159,7 @@ impl Codec for Http1 {
     }
 
     fn passes_trailers(&self) -> bool {
-        let settings = SETTINGS.of(&self.location.settings);
+        let settings = &self.settings;
         // What the configuration says of the length would no longer be true.
         *settings.pass_request_trailers && !settings.fields.says_length()
     }
@@ -166,7 +173,7 @@ impl Codec for Http1 {
             return;
         }
         out.extend_from_slice(http1::TRAILERS_START);
-        let fields = &SETTINGS.of(&self.location.settings).fields;
+        let fields = &self.settings.fields;
         fields.write_trailers(trailers, out);
         out.extend_from_slice(b"\r\n");
     }

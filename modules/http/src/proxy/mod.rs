@@ -28,7 +28,7 @@ use http::config::location_name::LocationName;
 use http::core::receive::{TempFolders, TempPath};
 use http::gateway::settings::PROXY_PROTOCOL;
 use http::gateway::{self, Call, Upstreams};
-use http::{BoxFuture, Error, Flow, Handler, Location, Module, Phase, Request};
+use http::{BoxFuture, Error, Flow, Handler, Module, Phase, Request};
 use pass::{Pass, Written};
 use redirects::Redirects;
 use std::future::ready;
@@ -226,46 +226,46 @@ const HIDDEN: &[&str] = &[
 ];
 
 fn run(request: &mut Request) -> BoxFuture<'_, Result<Flow, Error>> {
-    let location = Rc::clone(&request.location);
-    match SETTINGS.of(&location.settings).pass.as_deref() {
+    let settings = SETTINGS.share(&request.location.settings);
+    match settings.pass.as_deref() {
         None => Box::pin(ready(Ok(Flow::Decline))),
         Some(Pass::Fixed(target)) => {
-            let call = call(request, &location, Rc::clone(target));
+            let target = Rc::clone(target);
+            let call = call(request, settings, target);
             place::pinned(|| gateway::converse(request, call))
         }
-        Some(Pass::Variable(..)) => place::pinned(|| find_and_pass(request, location)),
+        Some(Pass::Variable(..)) => place::pinned(|| find_and_pass(request, settings)),
     }
 }
 
 /// Passes a request whose URL has variables.
-async fn find_and_pass(request: &mut Request, location: Rc<Location>) -> Result<Flow, Error> {
-    let settings = SETTINGS.of(&location.settings);
+async fn find_and_pass(request: &mut Request, settings: Rc<Settings>) -> Result<Flow, Error> {
     let Some(Pass::Variable(template, groups)) = settings.pass.as_deref() else {
         return Ok(Flow::Decline);
     };
-    let common = COMMON.of(&location.settings);
-    let target = match Target::at_run_time(request, common, template, groups).await {
+    let common = COMMON.share(&request.location.settings);
+    let target = match Target::at_run_time(request, &common, template, groups).await {
         Ok(target) => target,
         Err(failure) => return failure,
     };
-    let call = call(request, &location, target);
+    let call = call(request, settings, target);
     gateway::converse(request, call).await
 }
 
-fn call(request: &Request, location: &Rc<Location>, target: Rc<Target>) -> Box<Call<Http1>> {
-    let settings = SETTINGS.of(&location.settings);
+fn call(request: &Request, settings: Rc<Settings>, target: Rc<Target>) -> Box<Call<Http1>> {
+    let common = COMMON.share(&request.location.settings);
     let uri = target.uri(request);
     let is_original = *uri == *request.original_uri();
     let uri = (!is_original).then(|| uri.into_owned());
     place::boxed(|| Call {
         upstream: Rc::clone(&target.upstream),
         uri,
-        codec: Http1::new(location, target),
-        settings: COMMON.share(&location.settings),
         rewrite: &redirects::ResponseFields,
         scheme: "http://",
         replaces_body: settings.set_body.is_some(),
         can_chunk: VERSIONS.get(*settings.version) == Some(&"1.1"),
+        codec: Http1::new(settings, &common, target),
+        settings: common,
     })
 }
 

@@ -23,10 +23,12 @@ pub(crate) fn group(location: &mut Entries) -> Option<Rc<Upstream>> {
 /// There is no answer.
 pub(crate) async fn probe(request: &mut Request, probe: Probe) -> Result<Probed, NoAnswer> {
     let location = Rc::clone(&request.location);
-    let settings = COMMON.of(&location.settings);
-    let Some(Pass::Fixed(target)) = SETTINGS.of(&location.settings).pass.as_deref() else {
+    let common = COMMON.of(&location.settings);
+    let settings = SETTINGS.share(&location.settings);
+    let Some(Pass::Fixed(target)) = settings.pass.as_deref() else {
         return Err(NoAnswer::default());
     };
-    let codec = Http1::new(&location, Rc::clone(target));
-    gateway::probe(request, codec, settings, probe).await
+    let target = Rc::clone(target);
+    let codec = Http1::new(settings, common, target);
+    gateway::probe(request, codec, common, probe).await
 }
