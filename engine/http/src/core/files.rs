@@ -287,7 +287,7 @@ pub fn document_root(request: &Request) -> PathBuf {
 
 /// The extension of the last part of `uri`, without its dot.
 pub fn extension(uri: &[u8]) -> Option<&[u8]> {
-    let dot = memchr::memrchr2(b'.', b'/', uri)?;
+    let dot = uri.iter().rposition(|byte| matches!(byte, b'.' | b'/'))?;
     // nginx has no extension for ".profile".
     let has_name = dot > 0 && uri[dot - 1] != b'/';
     (uri[dot] == b'.' && has_name).then(|| &uri[dot + 1..])

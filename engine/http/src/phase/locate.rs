@@ -11,8 +11,7 @@ use std::rc::Rc;
 
 /// Finds the location of the URI, and refuses what may not be served from there.
 pub(super) fn locate(request: &mut Request) -> Result<Flow, Error> {
-    let server = Rc::clone(&request.server);
-    request.location = Rc::clone(&server.root);
+    request.location = Rc::clone(&request.server.root);
     request.location_matches_uri = true;
     find_location(request);
     if request.take_gave_up() {

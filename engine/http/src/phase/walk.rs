@@ -64,7 +64,7 @@ impl Walk {
         }
     }
 
-    /// Goes to the next step, past phases of the location in which it has nothing to do.
+    /// Goes to the next step, past phases in which there is nothing to do.
     #[inline]
     pub(super) fn go_on(&mut self, request: &mut Request) {
         let after = |phase| {
@@ -74,7 +74,10 @@ impl Walk {
         self.step = match self.step {
             Step::Handlers(Phase::PostRead) => {
                 request.location = Rc::clone(&request.server.root);
-                Step::Handlers(Phase::ServerRewrite)
+                match request.location.pipeline.next(Phase::PostRead) {
+                    Some(Phase::ServerRewrite) => Step::Handlers(Phase::ServerRewrite),
+                    _ => Step::Locate,
+                }
             }
             Step::Handlers(Phase::ServerRewrite) => Step::Locate,
             Step::Locate => after(Phase::ServerRewrite),
