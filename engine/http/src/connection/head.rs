@@ -30,16 +30,16 @@ pub enum Next {
 
 /// The next request, as far as it has come.
 pub fn next_request(connection: &Rc<Connection>) -> Next {
-    if !connection.has_unread() {
+    let is_begun = !connection.pending.is_empty();
+    if !is_begun && !connection.stream.is_readable_hint() {
         return Next::Idle;
     }
     let mut head = connection.http.take_head();
-    let mut pending = connection.pending.take();
-    connection
-        .was_pipelined
-        .set(!pending.is_empty() && connection.requests.get() > 0);
-    head.buf.append(&mut pending);
-    connection.pending.replace(pending);
+    let is_first = connection.requests.get() == 0;
+    connection.was_pipelined.set(is_begun && !is_first);
+    if is_begun {
+        connection.pending.with(|pending| head.buf.append(pending));
+    }
     let reading = Reading {
         head,
         parser: RequestParser::new(),

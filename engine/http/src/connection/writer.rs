@@ -42,8 +42,9 @@ pub struct Unsent {
 /// Puts `response` behind what is to be sent next and records it as sent; gives what has to be
 /// sent in another way, because it is large, limited or not all there yet.
 pub fn gather(request: &mut Request, response: Response) -> Option<Box<Unsent>> {
-    let held = request.connection.unsent.len();
-    let (mut response, framing, mut out) = begin(request, response);
+    let mut out = request.connection.take_unsent();
+    let held = out.len();
+    let (mut response, framing) = begin(request, response, &mut out);
     if request.is_head() || framing == BodyFraming::None {
         response.body = Body::Empty;
     }
@@ -168,9 +169,12 @@ fn complete_trailers<'r>(request: &'r mut Request, body: &mut Body) -> &'r [(Byt
         .map_or(&[], |head| &head.trailers)
 }
 
-/// Renders the head. A head that may not leave becomes a 500.
-fn begin(request: &mut Request, mut response: Response) -> (Response, BodyFraming, Vec<u8>) {
-    let mut out = request.connection.take_unsent();
+/// Renders the head to `out`. A head that may not leave becomes a 500.
+fn begin(
+    request: &mut Request,
+    mut response: Response,
+    out: &mut Vec<u8>,
+) -> (Response, BodyFraming) {
     let start = out.len();
     let (status, is_ours) = (response.head.status, !response.head.is_final);
     if is_ours && !matches!(status, 200 | 206 | 304) {
@@ -192,12 +196,12 @@ fn begin(request: &mut Request, mut response: Response) -> (Response, BodyFramin
         request.sent.status = response.head.status;
         if request.version() == Version::Http09 {
             request.keep_alive.set(false);
-            return (response, BodyFraming::Close, out);
+            return (response, BodyFraming::Close);
         }
-        match render(request, &response.head, framing, &mut out) {
+        match render(request, &response.head, framing, out) {
             Ok(()) => {
                 request.sent.header_bytes = (out.len() - start) as u64;
-                return (response, framing, out);
+                return (response, framing);
             }
             Err(error) => {
                 request.log(error.level(), &error.to_string());
