@@ -196,6 +196,11 @@ pub trait Balancer {
     /// The peer for this attempt; `None` when none is available.
     fn pick(&self, group: &Group<'_>, attempt: &mut Attempt) -> Option<PeerId>;
 
+    /// Whether peers take turns, and nothing else counts.
+    fn takes_turns(&self) -> bool {
+        false
+    }
+
     /// What requests that are not answered yet are compared by, if they are; see
     /// [`Counters::waiting`].
     fn awaits(&self) -> Option<Measure> {

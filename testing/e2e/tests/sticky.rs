@@ -60,7 +60,7 @@ fn a_cookie_names_the_server_with_what_is_said_about_it() {
         let site = match &*name {
             "a" => {
                 assert_eq!(id, "first");
-                "lax"
+                "LAX"
             }
             _ => {
                 assert_eq!((id.len(), id.to_lowercase()), (32, id.to_owned()));

@@ -19,6 +19,10 @@ impl Balancer for RoundRobin {
     fn pick(&self, group: &Group<'_>, attempt: &mut Attempt) -> Option<PeerId> {
         group.next_in_turn(attempt, |_| true)
     }
+
+    fn takes_turns(&self) -> bool {
+        true
+    }
 }
 
 /// The peer with the fewest connections for its weight.

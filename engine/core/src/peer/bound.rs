@@ -1,6 +1,6 @@
 //! Sessions that are bound to a peer (`sticky`).
 
-use super::{Attempt, Group, Peer, PeerConfig, PeerId};
+use super::{Attempt, Balancer, Group, Peer, PeerConfig, PeerId};
 use md5::{Digest, Md5};
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -20,9 +20,9 @@ pub(super) fn session_id(config: &PeerConfig) -> Rc<str> {
 }
 
 impl Group<'_> {
-    /// The peer that the session of `attempt` is bound to, if it can be used. It has had its turn
-    /// then, so that it gets fewer of the sessions that are not bound yet.
-    pub(super) fn bound(&self, attempt: &Attempt) -> Option<PeerId> {
+    /// The peer that the session of `attempt` is bound to, if it can be used. Where the others take
+    /// turns, it has had its own then, so that it gets fewer of the sessions that are not bound yet.
+    pub(super) fn bound(&self, attempt: &Attempt, balancer: &dyn Balancer) -> Option<PeerId> {
         let bound = attempt.bound.as_deref()?;
         let is_it = |peer: &Peer<'_>| {
             peer.session_id.as_bytes() == bound
@@ -35,6 +35,9 @@ impl Group<'_> {
                     || !peer.is_failing(attempt.now) && !peer.is_ejected(attempt.now))
         };
         let peer = self.iter().find(is_it)?;
+        if !balancer.takes_turns() {
+            return Some(peer.id);
+        }
         let rest = self.iter().filter(|other| other.id != peer.id);
         let rest: u64 = rest.map(|other| self.weight(&other, attempt.now)).sum();
         // One turn in advance, and no more: else a bound session that asks often would keep all

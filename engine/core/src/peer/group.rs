@@ -239,7 +239,7 @@ impl<'a> Group<'a> {
         attempt: &mut Attempt,
     ) -> Option<Peer<'a>> {
         let pick = |attempt: &mut Attempt| {
-            let bound = self.bound(attempt);
+            let bound = self.bound(attempt, balancer);
             bound.or_else(|| balancer.pick(self, attempt))
         };
         let chosen = pick(attempt).or_else(|| {

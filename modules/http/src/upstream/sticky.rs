@@ -9,6 +9,7 @@ mod cookie;
 mod learn;
 
 use super::{Nothing, current};
+use crate::map::variable_name;
 use engine::directive::{custom, lossy};
 use engine::variable::Lookup;
 use engine::{Arity, Contexts, Directive, Line, Refused, Slot, VariableId};
@@ -65,10 +66,7 @@ impl Found {
     fn read(line: &mut Line<'_>) -> Result<Self, Refused> {
         let mut found = Self::default();
         for index in 1..line.args().len() {
-            let Some(name) = line.arg(index).strip_prefix(b"$") else {
-                let word = lossy(line.arg(index));
-                return Err(Refused::new(format!("invalid variable name \"{word}\"")));
-            };
+            let name = variable_name(line.arg(index))?;
             found.0.push(line.variable(name));
         }
         Ok(found)
@@ -107,6 +105,7 @@ mod tests {
     fn mistakes_are_told_in_nginx_words() {
         says("sticky route $arg_a $cookie_a;", "");
         says("sticky route a;", "invalid variable name \"a\"");
+        says("sticky route $;", "invalid variable name \"$\"");
         says("sticky other x;", "unknown parameter \"other\"");
         says(
             "sticky route $uri; sticky route $uri;",
@@ -143,6 +142,7 @@ mod tests {
             &learn("zone=a:32k timeout=0"),
             "\"sticky\" directive invalid timeout",
         );
+        says("sticky learn lookup=$;", "invalid variable name \"$\"");
         says(
             "sticky learn lookup=uri;",
             "\"sticky\" directive missing variable in the \"lookup\" parameter",

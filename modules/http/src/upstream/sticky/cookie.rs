@@ -76,7 +76,7 @@ impl Cookie {
             }
             (b"samesite", Some(text)) => {
                 let template = line.compile(text)?;
-                if template.as_constant().is_some() && same_site(text).is_none() {
+                if template.as_constant().is_some() && !is_same_site(text) {
                     return Err(refuse("invalid \"samesite\" parameter value"));
                 }
                 self.samesite.replace(template).is_some()
@@ -131,10 +131,8 @@ impl Cookie {
             .map(|samesite| samesite.eval(request));
         if let Some(samesite) = samesite.filter(|samesite| !samesite.is_empty()) {
             // What makes no sense is taken for what is safest.
-            add(
-                "samesite=",
-                same_site(&samesite).unwrap_or("strict").as_bytes(),
-            );
+            let is_known = is_same_site(&samesite);
+            add("samesite=", if is_known { &samesite } else { b"strict" });
         }
         if let Some(path) = &self.path {
             add("path=", path);
@@ -152,12 +150,11 @@ fn parse_expires(text: &[u8]) -> Result<Expires, Refused> {
     Ok(Expires::After(seconds))
 }
 
-/// One of the values that `SameSite` may have.
-fn same_site(text: &[u8]) -> Option<&'static str> {
+/// Whether it is one of the values that `SameSite` may have.
+fn is_same_site(text: &[u8]) -> bool {
     let known = ["strict", "lax", "none"];
-    known
-        .into_iter()
-        .find(|known| text.eq_ignore_ascii_case(known.as_bytes()))
+    let mut known = known.into_iter().map(str::as_bytes);
+    known.any(|known| text.eq_ignore_ascii_case(known))
 }
 
 impl Sticky for Cookie {

@@ -119,6 +119,9 @@ fn variable<'v>(value: &'v [u8], parameter: &str) -> Result<&'v [u8], Refused> {
             "missing variable in the \"{parameter}\" parameter"
         ))
     };
+    if value == b"$" {
+        return Err(Refused::new("invalid variable name \"$\""));
+    }
     value.strip_prefix(b"$").ok_or_else(missing)
 }
 
