@@ -1,8 +1,9 @@
 //! Groups of servers: whose turn it is, who is left alone, what is told about it.
 
 use harness::scripted::{Scripted, Seen, Step};
-use harness::{Client, Server};
+use harness::{Client, Server, clock};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Three servers that say who they are, one that is not there, and groups of them.
 fn group(upstreams: &str, locations: &str) -> Server {
@@ -72,6 +73,32 @@ fn a_failed_server_is_passed_over_and_told() {
     server.wait_for_error_log(
         "connect() failed (111: Connection refused) while connecting to upstream",
     );
+}
+
+/// Each failure of a server that is given up anew is told, and what was being done. What the system
+/// refuses at once has another level than what the network answers.
+#[test]
+fn what_fails_is_told_as_nginx_tells_it() {
+    let server = group(
+        "upstream u {
+             server unix:{prefix}/nobody fail_timeout=0;
+             server 127.0.0.1:{port_c} fail_timeout=0;
+         }",
+        "location / { proxy_pass http://u; proxy_next_upstream error http_500; }",
+    );
+    let told = |text: &str| server.error_log().matches(text).count();
+    let ended = clock::becomes_true(Duration::from_secs(15), || {
+        assert_eq!(server.get("/").status / 100, 5);
+        told("disabled while reading response header from upstream") >= 2
+            && told("disabled while connecting to upstream") >= 2
+    });
+    assert!(ended, "{}", server.error_log());
+    let log = server.error_log();
+    let mut lines = log
+        .lines()
+        .filter(|line| line.contains("connect() to unix:"));
+    assert!(lines.all(|line| line.contains("[crit]") && line.contains("(2: No such file")));
+    assert!(log.contains("[crit]"));
 }
 
 #[test]
@@ -185,7 +212,7 @@ fn connections_are_kept_for_as_long_as_a_group_says() {
     let backend = numbering();
     let server = before_one(&backend, "keepalive_time 2s;");
     assert_eq!(server.get("/a").text(), "0");
-    std::thread::sleep(std::time::Duration::from_millis(2100));
+    std::thread::sleep(Duration::from_millis(2100));
     assert_eq!(server.get("/a").text(), "0");
     assert_eq!(server.get("/a").text(), "1");
 

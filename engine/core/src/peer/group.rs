@@ -321,7 +321,7 @@ impl<'a> Group<'a> {
             return false;
         };
         counters.set_effective_weight(counters.effective_weight().saturating_sub(penalty));
-        counters.fails() == max_fails
+        counters.fails() >= max_fails
     }
 
     /// Counts one connection less; the last one of a peer off the list frees its row.

@@ -265,11 +265,7 @@ impl Search {
         }
         record.finish(now);
         if let Some(message) = failure.message() {
-            let level = match failure {
-                Failure::ClientLeft(_) => Level::Info,
-                _ => Level::Error,
-            };
-            request.log(level, &message);
+            request.log(failure.level(), &message);
         }
         // An idle connection may have been closed in the moment it was taken: no peer's fault.
         // A peer that is gone is found out with the next connection that is made.

@@ -4,6 +4,7 @@
 use super::settings::next;
 use crate::error::{Error, os_error};
 use engine::address::Address;
+use runtime::log::Level;
 use std::io;
 
 /// What was being done, as the log says it.
@@ -31,6 +32,8 @@ impl Doing {
 pub(super) enum Failure {
     /// The connection failed.
     Broken(Doing, String),
+    /// The system refused at once to connect.
+    Refused(String),
     /// The peer took too long.
     TimedOut(Doing),
     /// What it sent makes no sense.
@@ -63,11 +66,30 @@ impl Failure {
         if sys::errno::is_shortage(&error) {
             return Self::Ours(Error::resource("no connection to upstream", error));
         }
+        // What the network answers comes later than what the system says at once of the address,
+        // which the log then names.
+        let is_answer = matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::HostUnreachable
+                | io::ErrorKind::TimedOut
+        );
         let call = match address {
-            Address::Unix(_) => format!("connect() to {name}"),
-            Address::Ip(_) => "connect()".to_owned(),
+            Address::Ip(_) if is_answer => "connect()".to_owned(),
+            _ => format!("connect() to {name}"),
         };
-        Self::of_io(&error, &call, Doing::Connecting)
+        let is_usual = is_answer
+            || matches!(
+                error.kind(),
+                io::ErrorKind::WouldBlock
+                    | io::ErrorKind::NetworkDown
+                    | io::ErrorKind::NetworkUnreachable
+            );
+        match Self::of_io(&error, &call, Doing::Connecting) {
+            Self::Broken(_, message) if !is_usual => Self::Refused(message),
+            failure => failure,
+        }
     }
 
     /// The peer closed before it had answered.
@@ -81,15 +103,24 @@ impl Failure {
     pub(super) fn doing(&self) -> Doing {
         match self {
             Self::Broken(doing, _) | Self::TimedOut(doing) | Self::ClientLeft(doing) => *doing,
-            Self::Denied => Doing::Connecting,
+            Self::Denied | Self::Refused(_) => Doing::Connecting,
             Self::Invalid(_) | Self::Status(_) | Self::Ours(_) => Doing::ReadingHead,
+        }
+    }
+
+    /// How loudly the log says it.
+    pub(super) fn level(&self) -> Level {
+        match self {
+            Self::Refused(_) => Level::Crit,
+            Self::ClientLeft(_) => Level::Info,
+            _ => Level::Error,
         }
     }
 
     /// What the log says, if it says anything.
     pub(super) fn message(&self) -> Option<String> {
         match self {
-            Self::Broken(_, text) | Self::Invalid(text) => Some(text.clone()),
+            Self::Broken(_, text) | Self::Refused(text) | Self::Invalid(text) => Some(text.clone()),
             Self::TimedOut(doing) => Some(format!(
                 "upstream timed out (110: Connection timed out) {}",
                 doing.text()
@@ -110,7 +141,7 @@ impl Failure {
     /// Its bit in `next_upstream`; `None` where no other peer can help.
     pub(super) fn bit(&self) -> Option<u32> {
         match self {
-            Self::Broken(..) => Some(next::ERROR),
+            Self::Broken(..) | Self::Refused(_) => Some(next::ERROR),
             Self::TimedOut(_) => Some(next::TIMEOUT),
             Self::Invalid(_) => Some(next::INVALID_HEADER),
             Self::Denied => Some(next::DENIED),
@@ -122,12 +153,42 @@ impl Failure {
     /// What the client is told.
     pub(super) fn status(&self) -> u16 {
         match self {
-            Self::Broken(..) | Self::Invalid(_) => 502,
+            Self::Broken(..) | Self::Refused(_) | Self::Invalid(_) => 502,
             Self::Denied => 403,
             Self::TimedOut(_) => 504,
             Self::Status(status) => *status,
             Self::ClientLeft(_) => 499,
             Self::Ours(_) => 500,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An attempt to connect fails: what the log says of it, and how loudly.
+    #[track_caller]
+    fn check(kind: io::ErrorKind, address: &Address, level: Level, expected: &str) {
+        let failure = Failure::of_connect(kind.into(), address, &address.to_string());
+        let message = failure.message().unwrap();
+        let (call, rest) = message.split_once(" failed (").unwrap();
+        assert_eq!((failure.level(), call), (level, expected), "{message}");
+        assert!(rest.ends_with(") while connecting to upstream"), "{rest}");
+        assert_eq!(failure.doing(), Doing::Connecting);
+    }
+
+    #[test]
+    fn what_makes_no_connection_is_told_as_nginx_tells_it() {
+        use io::ErrorKind::{ConnectionRefused, NetworkUnreachable, NotFound, PermissionDenied};
+        let socket = Address::Unix(b"/s"[..].into());
+        let host = Address::Ip(([192, 0, 2, 1], 80).into());
+        check(ConnectionRefused, &host, Level::Error, "connect()");
+        let named = "connect() to unix:/s";
+        check(ConnectionRefused, &socket, Level::Error, named);
+        check(NotFound, &socket, Level::Crit, named);
+        let named = "connect() to 192.0.2.1:80";
+        check(PermissionDenied, &host, Level::Crit, named);
+        check(NetworkUnreachable, &host, Level::Error, named);
     }
 }
