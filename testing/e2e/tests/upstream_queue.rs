@@ -1,6 +1,7 @@
 //! `queue`: requests that wait until a server of their group has room.
 
-use harness::{Client, Server, clock};
+use harness::{Client, Server, Signal, clock, process};
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
@@ -23,6 +24,20 @@ impl Backend {
 
     fn next(&self) -> Asked {
         let (stream, _) = self.0.accept().expect("somebody comes");
+        Self::read(stream)
+    }
+
+    /// The same, where it is not sure that anybody comes.
+    fn next_in_time(&self) -> Asked {
+        self.0.set_nonblocking(true).expect("it is open");
+        let come = clock::wait_for(LIMIT, || self.0.accept().ok());
+        self.0.set_nonblocking(false).expect("it is open");
+        let (stream, _) = come.expect("somebody comes");
+        stream.set_nonblocking(false).expect("it is open");
+        Self::read(stream)
+    }
+
+    fn read(stream: TcpStream) -> Asked {
         let mut lines = BufReader::new(stream.try_clone().expect("descriptors are left")).lines();
         let first = lines.next().expect("a line").expect("the connection holds");
         let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
@@ -233,4 +248,81 @@ fn a_server_that_another_worker_frees_is_used_at_once() {
         times[4] < Duration::from_millis(25)
     };
     assert!((0..5).any(|_| is_quick()));
+}
+
+/// A worker is killed that holds all the room there is, and has a request that waits for more. Those
+/// who wait in the other worker get the room, all of it, and nobody gets more.
+#[test]
+fn room_of_a_killed_worker_goes_to_those_who_wait_elsewhere() {
+    let backend = Backend::new();
+    let server = Server::new(
+        "upstream u { zone u 64k; server 127.0.0.1:{port_backend} max_conns=2; queue 8 timeout=1h; }
+         server {
+             listen 127.0.0.1:{port} reuseport;
+             location / { proxy_pass http://u; proxy_read_timeout 1h; }
+             location = /pid { return 200 $pid; }
+             location = /status { stub_status; access_log off; }
+         }",
+    )
+    .with_main("worker_processes 2;")
+    .with_port(
+        "backend",
+        backend.0.local_addr().expect("it is bound").port(),
+    )
+    .allow_log("exited on signal 9")
+    .start();
+    let connect = || {
+        let mut client = server.connect();
+        let pid = "GET /pid HTTP/1.1\r\nHost: x\r\n\r\n";
+        client.send(pid).expect("the server reads");
+        let pid: u32 = client.receive().text().parse().expect("a number");
+        (client, pid)
+    };
+    let send = |client: &mut Client, path: &str, busy| {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        client.send(request).expect("the server reads");
+        wait_for(&server, busy);
+    };
+    for round in 0..3 {
+        let (first, victim) = connect();
+        let of = |is_victim: bool| {
+            let mut all = std::iter::repeat_with(connect).take(1000);
+            let found = all.find(|(_, pid)| (*pid == victim) == is_victim);
+            found.expect("workers share the connections").0
+        };
+        let mut doomed = [first, of(true), of(true)];
+        let mut waiting = [of(false), of(false), of(false)];
+        send(&mut doomed[0], "/held", 1);
+        send(&mut doomed[1], "/held", 2);
+        let held = [backend.next(), backend.next()];
+        send(&mut doomed[2], "/doomed", 3);
+        for (number, client) in waiting.iter_mut().enumerate() {
+            send(client, &format!("/{number}"), 4 + number);
+        }
+        assert!(backend.is_left_alone());
+
+        process::send(victim, Signal::Kill).expect("it is there");
+        let got = [backend.next_in_time(), backend.next_in_time()];
+        let paths = got.each_ref().map(|asked| &*asked.path);
+        assert_eq!(paths, ["/0", "/1"], "round {round}");
+        drop(held);
+        // The worker that took its place finds no room either.
+        let is_replaced = || server.workers().len() == 2;
+        assert!(clock::becomes_true(LIMIT, is_replaced));
+        let mut newcomer = of(false);
+        send(&mut newcomer, "/new", 4);
+        assert!(backend.is_left_alone());
+
+        let mut still = BTreeSet::from(["/2".to_owned(), "/new".to_owned()]);
+        for asked in got {
+            asked.answer();
+            let next = backend.next_in_time();
+            assert!(still.remove(&next.path), "round {round}: {}", next.path);
+            next.answer();
+        }
+        for mut client in waiting.into_iter().chain([newcomer]) {
+            assert_eq!(client.receive().text(), "ok");
+        }
+        wait_for(&server, 0);
+    }
 }
