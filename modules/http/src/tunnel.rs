@@ -243,10 +243,7 @@ fn finish(finishing: &mut Finishing<'_>) -> Result<(), Refused> {
 }
 
 fn fixed(loading: &mut engine::Loading, address: &str) -> Result<Rc<Upstream>, String> {
-    let is_group = loading
-        .shared::<Upstreams>()
-        .find(address.as_bytes())
-        .is_some();
+    let is_group = loading.shared::<Upstreams>().find(address).is_some();
     if !is_group && !gateway::says_port(address) {
         return Err(format!("no port in upstream \"{address}\""));
     }

@@ -132,6 +132,12 @@ fn turns_are_the_same_with_and_without_failures() {
             "server 127.0.0.1:1 fail_timeout=1h; server 127.0.0.1:2 fail_timeout=1h;
              server 127.0.0.1:3 fail_timeout=1h backup;",
         ),
+        (
+            "keyed",
+            "server 127.0.0.1:1 fail_timeout=1h; server 127.0.0.1:2 fail_timeout=1h;
+             server 127.0.0.1:3 backup max_fails=0; server 127.0.0.1:4 backup max_fails=0;
+             hash $request_uri;",
+        ),
         ("least", FIVE),
     ];
     let upstreams: String = groups

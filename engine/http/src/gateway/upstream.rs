@@ -4,7 +4,7 @@ use super::pool::{KeepAlive, Pool};
 use super::queue::Queue;
 use super::sticky::Sticky;
 use engine::Loading;
-use engine::address::Address;
+use engine::address::{Address, split_host};
 use engine::peer::{Balancer, EjectRules, PeerConfig, Peers, RoundRobin};
 use engine::retry_budget::{RetryBudget, RetryRules};
 use std::collections::HashMap;
@@ -87,9 +87,10 @@ impl Upstreams {
         self.named.insert(name, upstream);
     }
 
-    /// The group of a block.
-    pub fn find(&self, name: &[u8]) -> Option<&Rc<Upstream>> {
-        self.named.get(&name.to_ascii_lowercase())
+    /// The group of the block that a URL means by `host`; see [`has_port`].
+    pub fn find(&self, host: &str) -> Option<&Rc<Upstream>> {
+        let found = self.named.get(&host.to_ascii_lowercase().into_bytes());
+        found.filter(|_| !has_port(host))
     }
 
     /// All groups.
@@ -100,13 +101,20 @@ impl Upstreams {
     /// All groups, those of blocks and those that URLs made, by what a URL calls them.
     pub fn by_authority(&self) -> HashMap<Vec<u8>, Rc<Upstream>> {
         let mut all = self.implicit.clone();
-        all.extend(
-            self.named
-                .iter()
-                .map(|(name, group)| (name.clone(), Rc::clone(group))),
-        );
+        let named = self
+            .named
+            .iter()
+            .filter(|(_, group)| !has_port(&group.name));
+        all.extend(named.map(|(name, group)| (name.clone(), Rc::clone(group))));
         all
     }
+}
+
+/// Whether `authority` ends with a port: then a URL means by it what it says, though a block may
+/// have the same name, as in nginx, which looks for blocks by the host alone.
+fn has_port(authority: &str) -> bool {
+    let split = split_host(authority);
+    !authority.starts_with("unix:") && split.is_some_and(|(_, port)| port.is_some())
 }
 
 /// The group that `authority` (`host[:port]` or `unix:path`) means: a block's where it is the
@@ -122,11 +130,11 @@ pub fn of_authority(
     default_port: u16,
 ) -> Result<Rc<Upstream>, String> {
     let groups = loading.shared::<Upstreams>();
-    if let Some(found) = groups.find(authority.as_bytes()) {
+    if let Some(found) = groups.find(authority) {
         return Ok(Rc::clone(found));
     }
     if let Some((host, port)) = authority.rsplit_once(':')
-        && let Some(found) = groups.find(host.as_bytes())
+        && let Some(found) = groups.find(host)
     {
         let name = &found.name;
         return Err(format!("upstream \"{name}\" may not have port {port}"));
@@ -152,16 +160,26 @@ pub fn addresses_of(
     default_port: u16,
     resolve: impl Fn(&str) -> Option<Vec<IpAddr>>,
 ) -> Result<Vec<Address>, String> {
+    let refuse = |why: &str| format!("{why} in upstream \"{authority}\"");
     if let Some(path) = authority.strip_prefix("unix:") {
         let path = path.split(':').next().unwrap_or_default();
         if path.is_empty() {
-            return Err("no path in the unix domain socket".to_owned());
+            return Err(refuse("no path in the unix domain socket"));
         }
         return Ok(vec![Address::Unix(path.as_bytes().into())]);
     }
-    let refuse = |why: &str| format!("{why} in upstream \"{authority}\"");
-    let (host, port) =
-        engine::address::split_host(authority).ok_or_else(|| refuse("invalid host"))?;
+    if authority.contains(['/', '?']) {
+        return Err(refuse("invalid host"));
+    }
+    let (host, port) = split_host(authority).ok_or_else(|| {
+        // Two colons: the first one ends a host.
+        let has_host = !authority.starts_with('[');
+        refuse(if has_host {
+            "invalid port"
+        } else {
+            "invalid host"
+        })
+    })?;
     if host.is_empty() {
         return Err(refuse("no host"));
     }
@@ -200,6 +218,19 @@ mod tests {
     }
 
     #[test]
+    fn a_block_is_found_by_a_name_without_a_port() {
+        let mut all = Upstreams::default();
+        for name in ["One", "two:80", "127.0.0.1:8080"] {
+            all.add(Upstream::of_addresses(name, Vec::new()));
+        }
+        assert!(all.find("one").is_some());
+        assert!(all.find("two:80").is_none() && all.find("127.0.0.1:8080").is_none());
+        assert_eq!(all.all().count(), 3);
+        let keys: Vec<_> = all.by_authority().into_keys().collect();
+        assert_eq!(keys, [b"one"]);
+    }
+
+    #[test]
     fn authorities() {
         check("127.0.0.1", "127.0.0.1:80");
         check("127.0.0.1:81", "127.0.0.1:81");
@@ -209,6 +240,12 @@ mod tests {
         check("no.test", "host not found in upstream \"no.test\"");
         check("127.0.0.1:x", "invalid port in upstream \"127.0.0.1:x\"");
         check(":80", "no host in upstream \":80\"");
-        check("unix:", "no path in the unix domain socket");
+        check(
+            "unix:",
+            "no path in the unix domain socket in upstream \"unix:\"",
+        );
+        check("::1", "invalid port in upstream \"::1\"");
+        check("[::1", "invalid host in upstream \"[::1\"");
+        check("http://a", "invalid host in upstream \"http://a\"");
     }
 }

@@ -65,7 +65,10 @@ impl Written {
             );
         }
         let group = upstream::of_authority(loading, &lossy(url.authority), 80)?;
-        let is_group = loading.shared::<Upstreams>().find(url.authority).is_some();
+        let is_group = loading
+            .shared::<Upstreams>()
+            .find(&lossy(url.authority))
+            .is_some();
         Ok(Pass::Fixed(Rc::new(Target::new(
             group,
             &url,

@@ -175,8 +175,10 @@ fn open(line: &mut Line<'_>) -> Result<(), Refused> {
         zone: None,
     });
     line.open_level(Contexts::UPSTREAM);
+    // One that could not be read has been told of.
+    let has_server = line.block().iter().any(|directive| directive.is("server"));
     let block = &line.loading.shared::<Blocks>().all[index];
-    if block.servers == 0 && !block.has_state {
+    if block.servers == 0 && !block.has_state && !has_server {
         return Err(Refused::new("no servers are inside upstream"));
     }
     Ok(())
@@ -195,12 +197,13 @@ fn choose(line: &mut Line<'_>, balancer: Box<dyn Balancer>, method: Method) -> R
     let level = line.level;
     let block = current(line.loading, level)?;
     let is_redefined = block.balancer.replace(balancer).is_some();
+    // Servers that stand before it are as they are, as in nginx: their keys' servers may depend on
+    // more than the key.
     block.method = method;
-    let refused = block.configs().try_for_each(|peer| block.admits(peer));
     if is_redefined {
         line.warn("load balancing method redefined");
     }
-    refused
+    Ok(())
 }
 
 /// Makes groups of the blocks.
@@ -308,8 +311,25 @@ mod tests {
             "load balancing method redefined",
         );
         check(
-            "upstream u { server 127.0.0.1 slow_start=1s; hash $uri; }",
+            "upstream u { hash $uri; server 127.0.0.1 slow_start=1s; }",
             "balancing method does not support parameter \"slow_start\"",
+        );
+        // nginx asks what a method supports of the servers that follow it.
+        check(
+            "upstream u { server 127.0.0.1:1; server 127.0.0.1:2 backup; ip_hash; }",
+            "",
+        );
+        check(
+            "upstream u { server; }",
+            "invalid number of arguments in \"server\" directive",
+        );
+        check(
+            "upstream u { server 127.0.0.1:1 max_fails=99999999999; }",
+            "",
+        );
+        check(
+            "upstream u { server unix:; }",
+            "no path in the unix domain socket in upstream \"unix:\"",
         );
         check(
             "upstream u { server 127.0.0.1 slow_start=1s route=a drain; least_time header inflight; queue 5 timeout=1s; }",
@@ -347,10 +367,7 @@ mod tests {
         check(&zone("zone a 1k;"), "zone \"a\" is too small");
         check(&zone("zone a x;"), "invalid zone size \"x\"");
         check(&zone("zone a;"), "zero size shared memory zone \"a\"");
-        check(
-            &zone("zone a 32k; zone a;"),
-            "\"zone\" directive is duplicate",
-        );
+        check(&zone("zone a 32k; zone b 32k;"), "");
         check(
             "upstream u { server 127.0.0.1:1; zone a; } upstream v { server 127.0.0.1:1; zone a 64k; }",
             "",
@@ -381,6 +398,16 @@ mod tests {
         check_server(
             "a.test:1 service=http resolve",
             "service upstream \"a.test:1\" may not have port",
+        );
+        for address in ["127.0.0.1:1", "unix:/tmp/a"] {
+            check_server(
+                &format!("{address} service=http resolve"),
+                &format!("service upstream \"{address}\" may not have port"),
+            );
+        }
+        check_server(
+            "127.0.0.1/a resolve",
+            "invalid host in upstream \"127.0.0.1/a\"",
         );
         check_server(
             "127.0.0.1 service=http resolve",

@@ -2,6 +2,7 @@
 
 use super::current;
 use super::resolve::{self, Named};
+use engine::address::split_host;
 use engine::directive::lossy;
 use engine::peer::PeerConfig;
 use engine::{Line, Refused};
@@ -95,15 +96,16 @@ impl Lookup {
             }
         });
         let addresses = read.map_err(Refused::new)?;
+        let has_port = split_host(text).is_none_or(|(_, port)| port.is_some());
+        if self.service.is_some() && has_port {
+            return refuse("may not have port");
+        }
         let Some(host) = name.take() else {
             return match self.service {
                 Some(_) => refuse("requires domain name"),
                 None => Ok(None),
             };
         };
-        if self.service.is_some() && host != text {
-            return refuse("may not have port");
-        }
         let port = addresses.first().and_then(|address| address.peer().port());
         Ok(Some(Named::new(
             (text, &host, port.unwrap_or(DEFAULT_PORT)),
@@ -124,6 +126,11 @@ fn read_parameter(shape: &mut PeerConfig, line: &Line<'_>, index: usize) -> Resu
         let value = base::units::parse_decimal(value).map_err(|_| invalid())?;
         u32::try_from(value).map_err(|_| invalid())
     };
+    // What is never reached may be as much as anybody likes.
+    let limit = || -> Result<u32, Refused> {
+        let value = base::units::parse_decimal(value).map_err(|_| invalid())?;
+        Ok(u32::try_from(value).unwrap_or(u32::MAX))
+    };
     match name {
         b"weight" => {
             shape.weight = number()?;
@@ -131,8 +138,8 @@ fn read_parameter(shape: &mut PeerConfig, line: &Line<'_>, index: usize) -> Resu
                 return Err(invalid());
             }
         }
-        b"max_conns" => shape.max_conns = number()?,
-        b"max_fails" => shape.max_fails = number()?,
+        b"max_conns" => shape.max_conns = limit()?,
+        b"max_fails" => shape.max_fails = limit()?,
         b"fail_timeout" => {
             let seconds = base::units::parse_time_sec(value).map_err(|_| invalid())?;
             shape.fail_timeout = seconds.saturating_mul(1000);

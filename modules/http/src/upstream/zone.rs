@@ -35,9 +35,6 @@ pub(crate) static MODULE: Module = Module {
 
 fn read(line: &mut Line<'_>) -> Result<(), Refused> {
     let level = line.level;
-    if current(line.loading, level)?.zone.is_some() {
-        return Err(Refused::duplicate());
-    }
     let name = lossy(line.arg(0));
     if name.is_empty() {
         return Err(Refused::new(format!("invalid zone name \"{name}\"")));
