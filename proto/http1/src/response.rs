@@ -20,6 +20,8 @@ pub struct ResponseHead {
     pub status_line: Span,
     /// Header lines in the order sent.
     pub fields: ResponseFields,
+    /// Whether there are more status lines among these, which count for nothing.
+    pub repeats_status_line: bool,
 }
 
 impl ResponseHead {
@@ -29,6 +31,7 @@ impl ResponseHead {
         self.status = 0;
         self.version = Version::Http11;
         self.status_line = Span::default();
+        self.repeats_status_line = false;
     }
 }
 
@@ -37,7 +40,7 @@ impl ResponseHead {
 pub enum BadResponse {
     /// It does not begin with a status line.
     NoStatusLine,
-    /// A header line breaks the grammar; the span is the line as far as it was read.
+    /// A header line breaks the grammar; the span is the line up to the byte that does.
     HeaderLine(Span),
     /// A field that may be there once is there twice: the second, and the first.
     Repeated(ResponseField, ResponseField),
@@ -64,6 +67,9 @@ impl BadResponse {
             Self::HeaderLine(span) => {
                 out.extend_from_slice(b"upstream sent invalid header: \"");
                 base::escape::log(span.of(buf), out);
+                if let Some(byte) = buf.get(span.end()) {
+                    out.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
+                }
                 out.extend_from_slice(b"...\"");
             }
             Self::Repeated(again, first) => {
@@ -96,6 +102,8 @@ pub struct ResponseParser {
     pos: usize,
     start: usize,
     is_past_status_line: bool,
+    /// Whether the rest of a line is passed over.
+    skips_line: bool,
     header: HeaderLine,
 }
 
@@ -113,6 +121,7 @@ impl ResponseParser {
             pos: start,
             start,
             is_past_status_line: false,
+            skips_line: false,
             header: HeaderLine::new(),
         }
     }
@@ -142,23 +151,51 @@ impl ResponseParser {
             self.pos = self.start + line.len;
             self.is_past_status_line = true;
         }
+        if self.skips_line && !self.skip_line(buf) {
+            return Ok(None);
+        }
         loop {
             let line_start = self.pos;
-            let step = self.header.read(buf, &mut self.pos, true);
-            match step.map_err(|_| BadResponse::HeaderLine(self.bad_line(line_start)))? {
-                HeaderStep::Partial => return Ok(None),
-                HeaderStep::End => return Ok(Some(self.pos)),
-                HeaderStep::Line { name, value, .. } => head.fields.push(ResponseField {
+            match self.header.read(buf, &mut self.pos, true) {
+                Ok(HeaderStep::Partial) => return Ok(None),
+                Ok(HeaderStep::End) => return Ok(Some(self.pos)),
+                Ok(HeaderStep::Line { name, value, .. }) => head.fields.push(ResponseField {
                     name,
                     value,
                     known: ResponseName::from_name(name.of(buf)),
                 }),
+                Err(_) => {
+                    let line = self.bad_line(buf, line_start);
+                    if !line.of(buf).starts_with(b"HTTP/") {
+                        return Err(BadResponse::HeaderLine(line));
+                    }
+                    head.repeats_status_line = true;
+                    if !self.skip_line(buf) {
+                        return Ok(None);
+                    }
+                }
             }
         }
     }
 
-    fn bad_line(&self, line_start: usize) -> Span {
-        Span::new(self.header.line_start().unwrap_or(line_start), self.pos)
+    /// Passes over what is left of another status line, which programs behind servers print that
+    /// have sent one already: nginx takes no notice of it. Gives whether its end is there.
+    fn skip_line(&mut self, buf: &[u8]) -> bool {
+        let rest = buf.get(self.pos..).unwrap_or_default();
+        let end = memchr::memchr(b'\n', rest);
+        self.skips_line = end.is_none();
+        self.pos += end.map_or(rest.len(), |end| end + 1);
+        self.header = HeaderLine::new();
+        end.is_some()
+    }
+
+    /// The line being read, up to the byte that does not belong there.
+    fn bad_line(&self, buf: &[u8], line_start: usize) -> Span {
+        let start = self.header.line_start().unwrap_or(line_start);
+        let read = Span::new(start, self.pos).of(buf);
+        // What cannot follow a CR makes the CR one that does not belong there.
+        let returns = read.iter().rev().take_while(|&&byte| byte == b'\r');
+        Span::new(start, self.pos - returns.count())
     }
 }
 
@@ -263,7 +300,7 @@ fn status_code(digits: &[u8; 3]) -> Option<u16> {
     is_code.then_some(hundreds * 100 + tens * 10 + ones)
 }
 
-/// Whether `major.minor` is 1.1 or more.
+/// Whether `major.minor`, which is 1.0 at least, is 1.1 or more.
 fn at_least_http11(version: &[u8]) -> Option<bool> {
     let dot = version.iter().position(|&byte| byte == b'.')?;
     let number = |digits: &[u8]| {
@@ -275,7 +312,7 @@ fn at_least_http11(version: &[u8]) -> Option<bool> {
         })
     };
     let (major, minor) = (number(&version[..dot])?, number(&version[dot + 1..])?);
-    Some((major, minor) > (1, 0))
+    (major > 0).then_some((major, minor) > (1, 0))
 }
 
 /// How the end of a response body is found.
@@ -350,6 +387,7 @@ pub fn response_framing(
     Ok(ResponseFraming {
         body,
         length,
-        keep_alive: keep_alive && body != ResponseBody::UntilClose,
+        // Who answers twice may do so again, where nobody asked.
+        keep_alive: keep_alive && body != ResponseBody::UntilClose && !head.repeats_status_line,
     })
 }

@@ -94,6 +94,11 @@ fn heads_and_their_framing() {
         "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
         "103 \"103 Early Hints\" 1 fields, None, keep true, 19 left",
     );
+    // Programs behind servers print another, which nginx takes no notice of.
+    check(
+        "HTTP/1.1 200 OK\r\nHTTP/1.1 404 No\r\nContent-Length: 1\r\nHTTP/ a\0b\n\r\n",
+        "200 \"200 OK\" 1 fields, Length(1), keep false, 0 left",
+    );
     check("HTTP/1.1 200 OK\r\nX: y\r\n", "partial");
     check("HTTP/999.999 200 OK\r\nX: y\r\n", "partial");
     check("HTTP/1.1 20", "partial");
@@ -153,6 +158,7 @@ fn broken_heads_are_refused() {
         "HTTP/1.1 200 a\0b\r\n\r\n",
         "HTTP/1.1 200 a\rb\r\n\r\n",
         "HTTP/x 200 OK\r\n\r\n",
+        "HTTP/0.9 200 OK\r\n\r\n",
         "HTTP/1.1\r\n\r\n",
         "hello",
     ] {
@@ -170,5 +176,25 @@ fn broken_heads_are_refused() {
             &format!("HTTP/1.1 200 OK\r\nX: y\r\n{line}\r\n\r\n"),
             "invalid header",
         );
+    }
+}
+
+/// As nginx quotes them: up to the byte that does not belong there, and that by its number.
+#[test]
+fn broken_lines_are_quoted() {
+    for (line, quoted) in [
+        ("a b: c", r"a\x20..."),
+        (" folded", r"\x20..."),
+        (": x", r"\x3a..."),
+        ("X: a\0b", r"X: a\x00..."),
+        ("X: a\r\rb", r"X: a\x0d..."),
+        ("HTTP: /\0", r"HTTP: /\x00..."),
+        ("http/1.1 200 OK", r"http/1.1\x20..."),
+    ] {
+        let wire = format!("HTTP/1.1 200 OK\r\nX: y\r\n{line}\r\n\r\n");
+        let parsed = parse_cut(wire.as_bytes(), wire.len());
+        let told = parsed.map_err(|bad| describe(bad, wire.as_bytes())).err();
+        let expected = format!("upstream sent invalid header: \"{quoted}\"");
+        assert_eq!(told.as_deref(), Some(&*expected), "{line:?}");
     }
 }
