@@ -25,6 +25,8 @@ pub struct Incoming {
     expects_continue: bool,
     is_broken: bool,
     received: u64,
+    /// Bytes that told where chunks begin and end.
+    framing: u64,
     /// Bytes that were put back by whoever took them, and come first.
     returned: Vec<u8>,
     /// Bytes that somebody has taken, and nobody else will see.
@@ -49,6 +51,7 @@ impl Incoming {
             expects_continue,
             is_broken: false,
             received: 0,
+            framing: 0,
             returned: Vec::new(),
             taken: 0,
         }
@@ -115,10 +118,13 @@ impl Incoming {
                 self.is_broken = true;
                 Error::client(refusal.status, refusal.reason)
             })?;
+            let mut framing = chunk.consumed;
             if let Some(data) = chunk.data {
+                framing -= data.len();
                 self.received += data.len() as u64;
                 out.extend_from_slice(&rest[data]);
             }
+            self.framing += framing as u64;
             at += chunk.consumed;
         }
         input.drain(..at);
@@ -326,6 +332,11 @@ impl Request {
     /// Bytes of the body that were received, without chunk framing.
     pub fn body_bytes_received(&self) -> u64 {
         self.incoming.received
+    }
+
+    /// Bytes of the request that were received: head, body and what frames it.
+    pub(crate) fn bytes_received(&self) -> u64 {
+        self.head.buf.len() as u64 + self.incoming.received + self.incoming.framing
     }
 }
 

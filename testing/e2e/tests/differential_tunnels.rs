@@ -1,8 +1,10 @@
 //! What is logged of a request once its tunnel has ended: all that nginx knows of it by then.
 
-use harness::{Binary, Server, skip};
+use harness::scripted::{Scripted, Step};
+use harness::{Binary, Client, Server, clock, skip};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
 use tidegate_e2e::upstream::{read_head, scripted};
 
 /// Variables of every kind: of the request as received and as changed since, of the answer, of
@@ -55,7 +57,7 @@ const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nX-P
 const UPGRADE: &str = "Connection: upgrade\r\nUpgrade: echo\r\n";
 
 /// Requests for tunnels: the first line, and fields with what follows them.
-const REQUESTS: [(&str, &str); 5] = [
+const REQUESTS: [(&str, &str); 6] = [
     ("GET / HTTP/1.1", "\r\n"),
     (
         "GET /%61/../b?a=%20x&b HTTP/1.1",
@@ -66,6 +68,11 @@ const REQUESTS: [(&str, &str); 5] = [
     (
         "POST /post HTTP/1.1",
         "Content-Type: a/b\r\nContent-Length: 3\r\n\r\nabc",
+    ),
+    // What frames a body is part of the request's length.
+    (
+        "POST /chunks HTTP/1.1",
+        "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n2;x\r\nbc\r\n0\r\n\r\n",
     ),
     (
         "POST /chat/7 HTTP/1.1",
@@ -150,4 +157,62 @@ fn lines_of_tunnels() {
         .map(|(theirs, ours)| format!("- {theirs}\n+ {ours}"))
         .collect();
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// A server whose tunnels lead to `upstream`, and a client with one of them.
+fn tunnel(binary: &Binary, upstream: &Scripted, rules: &str) -> (Server, Client) {
+    let text = format!(
+        "server {{
+             listen 127.0.0.1:{{port}};
+             location / {{
+                 proxy_pass http://127.0.0.1:{{port_up}};
+                 proxy_http_version 1.1;
+                 proxy_set_header Upgrade $http_upgrade;
+                 proxy_set_header Connection upgrade;
+                 {rules}
+             }}
+         }}"
+    );
+    let server = Server::new(&text).binary(binary.clone());
+    let server = server.with_port("up", upstream.port()).start();
+    let mut client = server.connect();
+    let request = format!("GET / HTTP/1.1\r\nHost: h\r\n{UPGRADE}\r\n");
+    client.send(request).expect("sent");
+    (server, client)
+}
+
+/// A server that resets its end is told of, as one that stays silent is.
+#[test]
+fn a_broken_tunnel_is_told_of() {
+    let answers = [Step::Request, Step::send(ANSWER)];
+    let resets = [&answers[..], &[Step::Pause, Step::Reset]].concat();
+    let stays = [&answers[..], &[Step::Stay]].concat();
+    let cases = [
+        (&resets, "recv() failed (104: Connection reset by peer)"),
+        (&stays, "upstream timed out (110: Connection timed out)"),
+    ];
+    let both = [Binary::Tidegate, Binary::Nginx];
+    for binary in both.iter().filter(|binary| binary.is_available()) {
+        for (steps, told) in cases {
+            let upstream = Scripted::new(steps);
+            let (server, mut client) = tunnel(binary, &upstream, "proxy_read_timeout 500ms;");
+            let bytes = client.read_to_end().expect("an end");
+            assert!(bytes.ends_with(b"\r\n\r\nhi "), "{binary:?}: {bytes:?}");
+            server.wait_for_error_log(&format!("{told} while proxying upgraded connection"));
+        }
+    }
+}
+
+/// What came with the answer does not give silence a second time: it did where the first bytes
+/// were moved in the tunnel's first turn.
+#[test]
+fn silence_has_its_time_once() {
+    let upstream = Scripted::new(&[Step::Request, Step::send(ANSWER), Step::Stay]);
+    let started = clock::now();
+    let rules = "proxy_read_timeout 2s;";
+    let (_server, mut client) = tunnel(&Binary::Tidegate, &upstream, rules);
+    client.read_to_end().expect("an end");
+    let took = started.elapsed();
+    let limits = Duration::from_secs(2)..Duration::from_secs(4);
+    assert!(limits.contains(&took), "{took:?}");
 }

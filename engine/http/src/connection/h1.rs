@@ -307,10 +307,8 @@ impl Future for Tunnelled {
 }
 
 async fn end_tunnelled(mut request: Box<Request>, ended: Ended) {
-    if ended.timed_out {
-        let text =
-            "upstream timed out (110: Connection timed out) while proxying upgraded connection";
-        request.log(Level::Info, text);
+    if let Some((level, text)) = &ended.message {
+        request.log(*level, text);
     }
     request.sent.bytes += ended.sent;
     request.sent.body_bytes += ended.sent;

@@ -22,9 +22,7 @@ const VARIABLES: &[Variable] = &[
     Variable::changeable("args", |r, out| some(out, &r.args), set_args),
     Variable::new("binary_remote_addr", binary_remote_addr),
     Variable::new("body_bytes_sent", |r, out| print(out, r.sent.body_bytes)),
-    Variable::new("bytes_received", |r, out| {
-        print(out, r.head.buf.len() as u64 + r.body_bytes_received())
-    }),
+    Variable::new("bytes_received", |r, out| print(out, r.bytes_received())),
     Variable::new("bytes_sent", |r, out| print(out, r.sent.bytes)),
     Variable::new("connection", |r, out| print(out, r.connection.number)),
     Variable::new("connection_requests", |r, out| {
@@ -117,9 +115,7 @@ const VARIABLES: &[Variable] = &[
         files::path_of(r, &r.uri).is_ok_and(|path| text(out, path.as_os_str().as_bytes()))
     }),
     Variable::new("request_id", request_id),
-    Variable::new("request_length", |r, out| {
-        print(out, r.head.buf.len() as u64 + r.body_bytes_received())
-    }),
+    Variable::new("request_length", |r, out| print(out, r.bytes_received())),
     Variable::new("request_method", |r, out| {
         let head = &r.head;
         match r.is_subrequest {

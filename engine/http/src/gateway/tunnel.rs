@@ -9,9 +9,11 @@ use super::pool::PeerStream;
 use super::settings::Settings;
 use crate::body::Body;
 use crate::connection::Connection;
+use crate::error::os_error;
 use crate::module::Flow;
 use crate::request::Request;
 use crate::response::{Response, ResponseHead};
+use runtime::log::Level;
 use runtime::{Class, Stream};
 use std::io;
 use std::pin::Pin;
@@ -21,6 +23,9 @@ use std::task::{Context, Poll};
 /// Bytes read at once after a switch of protocols, whatever the buffer for heads is.
 const UPGRADED_BUFFER: u32 = 16 << 10;
 
+/// What the log says is being done.
+const DOING: &str = "while proxying upgraded connection";
+
 /// Reads of one direction before other connections have their turn.
 const ROUNDS_MAX: usize = 16;
 
@@ -28,12 +33,12 @@ const ROUNDS_MAX: usize = 16;
 pub type Tunnel = Pin<Box<dyn Future<Output = Ended>>>;
 
 /// How a tunnel ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Ended {
     /// Bytes that went to the client.
     pub sent: u64,
-    /// Whether it ended because nothing moved for too long.
-    pub timed_out: bool,
+    /// What the log is told, unless one of the sides closed.
+    pub message: Option<(Level, String)>,
 }
 
 /// What a location says about its tunnels.
@@ -113,6 +118,27 @@ struct Pipe {
     state: State,
 }
 
+/// A connection that is gone.
+enum Broken {
+    /// The one that a direction comes from.
+    Reading(io::Error),
+    /// The one that it leads to.
+    Writing(io::Error),
+}
+
+impl Broken {
+    /// What the log is told; clients may go as they like.
+    fn message(&self, comes_from_client: bool) -> (Level, String) {
+        let (call, error, is_client) = match self {
+            Self::Reading(error) => ("recv", error, comes_from_client),
+            Self::Writing(error) => ("send", error, !comes_from_client),
+        };
+        let level = if is_client { Level::Info } else { Level::Error };
+        let error = os_error(error);
+        (level, format!("{call}() failed ({error}) {DOING}"))
+    }
+}
+
 /// Bytes that wait to be taken, from `at`.
 struct Held {
     bytes: Vec<u8>,
@@ -138,14 +164,14 @@ impl Pipe {
         }
     }
 
-    /// Moves what can be moved. Gives whether anything was; an error ends the tunnel.
+    /// Moves what can be moved. Gives whether anything was; a broken connection ends the tunnel.
     fn advance(
         &mut self,
         client: &Connection,
         from: &Stream,
         to: &Stream,
         size: usize,
-    ) -> io::Result<bool> {
+    ) -> Result<bool, Broken> {
         let before = self.moved;
         let mut has_read = false;
         for _ in 0..ROUNDS_MAX {
@@ -178,7 +204,7 @@ impl Pipe {
                     if error.kind() == io::ErrorKind::WouldBlock {
                         break;
                     }
-                    return Err(error);
+                    return Err(Broken::Reading(error));
                 }
             }
         }
@@ -191,7 +217,7 @@ impl Pipe {
         to: &Stream,
         mut bytes: Vec<u8>,
         mut at: usize,
-    ) -> io::Result<Option<Vec<u8>>> {
+    ) -> Result<Option<Vec<u8>>, Broken> {
         while at < bytes.len() {
             match to.try_write(&bytes[at..]) {
                 Ok(count) => {
@@ -202,7 +228,7 @@ impl Pipe {
                     self.held = Some(Box::new(Held { bytes, at }));
                     return match error.kind() {
                         io::ErrorKind::WouldBlock => Ok(None),
-                        _ => Err(error),
+                        _ => Err(Broken::Writing(error)),
                     };
                 }
             }
@@ -294,7 +320,7 @@ impl Join {
         }
     }
 
-    fn ended(&self, timed_out: bool) -> Poll<Ended> {
+    fn ended(&self, message: Option<(Level, String)>) -> Poll<Ended> {
         let record = &self.claim.record;
         record
             .received
@@ -303,7 +329,7 @@ impl Join {
         record.finish(self.client.http.worker.now());
         Poll::Ready(Ended {
             sent: self.down.moved,
-            timed_out,
+            message,
         })
     }
 }
@@ -317,14 +343,17 @@ impl Future for Join {
         let (client, peer) = (&join.client.stream, &join.peer);
         let up = join.up.advance(&join.client, client, peer, size);
         let down = join.down.advance(&join.client, peer, client, size);
-        let (Ok(up), Ok(down)) = (up, down) else {
-            return join.ended(false);
+        let (up, down) = match (up, down) {
+            (Ok(up), Ok(down)) => (up, down),
+            (Err(broken), _) => return join.ended(Some(broken.message(true))),
+            (_, Err(broken)) => return join.ended(Some(broken.message(false))),
         };
-        if up || down || !std::mem::replace(&mut join.has_begun, true) {
+        let begins = !std::mem::replace(&mut join.has_begun, true);
+        if begins || up || down {
             join.touch();
         }
         if join.is_over() {
-            return join.ended(false);
+            return join.ended(None);
         }
         match join.poll_ready(cx) {
             Poll::Pending => Poll::Pending,
@@ -333,7 +362,11 @@ impl Future for Join {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Poll::Ready(Err(error)) => join.ended(error.kind() == io::ErrorKind::TimedOut),
+            Poll::Ready(Err(error)) => {
+                let is_late = error.kind() == io::ErrorKind::TimedOut;
+                let text = format!("upstream timed out (110: Connection timed out) {DOING}");
+                join.ended(is_late.then_some((Level::Info, text)))
+            }
         }
     }
 }
