@@ -260,7 +260,9 @@ impl Search {
         let now = request.connection.http.worker.now();
         let status = failure.status();
         let record = &visit.claim.record;
-        if record.status.get() == 0 || !matches!(failure, Failure::Status(_)) {
+        // What the client did, or this server, is no status of the peer's.
+        let is_peers = failure.bit().is_some();
+        if is_peers && (record.status.get() == 0 || !matches!(failure, Failure::Status(_))) {
             record.status.set(status);
         }
         record.finish(now);

@@ -245,3 +245,35 @@ fn an_early_redirection_takes_no_body_along() {
         assert_eq!(second.seen()[0].heads(), 1);
     }
 }
+
+/// What a client does wrong while its body is passed on is no status of the server's.
+#[test]
+fn a_client_that_fails_gives_the_server_no_status() {
+    for binary in binaries() {
+        let upstream = Scripted::new(&[Step::Head, Step::Stay]);
+        let text = "
+            log_format tries '$status $upstream_status';
+            access_log logs/access.log tries;
+            proxy_request_buffering off;
+            proxy_http_version 1.1;
+            server {
+                listen 127.0.0.1:{port};
+                location / { proxy_pass http://127.0.0.1:{port_up}; }
+            }";
+        let ports = [("up".to_owned(), upstream.port())];
+        let server = start(binary.clone(), text, &ports);
+        let head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n";
+        for (number, end) in [Some("zz\r\n"), None].into_iter().enumerate() {
+            let mut client = server.connect();
+            client.send(head).expect("sent");
+            assert!(upstream.waits_for(|seen| seen.len() > number), "{binary:?}");
+            match end {
+                Some(end) => client.send(end).expect("sent"),
+                None => client.finish_sending().expect("closed"),
+            }
+            client.read_to_end().expect("an end");
+            let lines = server.log_lines("access.log", number + 1);
+            assert_eq!(lines[number], "400 -", "{binary:?}, {end:?}");
+        }
+    }
+}
