@@ -1,7 +1,8 @@
 //! Servers and applications of other people, to stand behind the server under test.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -13,7 +14,13 @@ use crate::{clock, skip};
 /// How long one may take to listen.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
-/// A program that serves HTTP on a port of its own. Dropped, it is ended.
+/// How often one is started anew because another process took its port.
+const START_ATTEMPTS: u32 = 3;
+
+/// The file of a program's standard error, see [`Backend::of_port`].
+const LOG: &str = "log";
+
+/// A program that serves on a port of its own. Dropped, it is ended.
 #[derive(Debug)]
 pub struct Backend {
     child: Child,
@@ -50,6 +57,49 @@ impl Backend {
         })
     }
 
+    /// Runs `program`, whose command `prepare` completes for a folder of its own and a port, until
+    /// `is_up` says of that folder, in which `log` is what it writes to its standard error, that
+    /// the program has its port: another process, or a child that another test forks in this
+    /// moment, may have the port before it, and may well accept connections there. `None`, with
+    /// the test counted as skipped, where it is not installed.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    #[must_use]
+    #[track_caller]
+    pub fn of_port(
+        program: &str,
+        prepare: impl Fn(&Prefix, u16, &mut Command),
+        is_up: impl Fn(&Prefix) -> bool,
+    ) -> Option<Self> {
+        let path = find(program)?;
+        let prefix = Prefix::new();
+        for _ in 0..START_ATTEMPTS {
+            let port = free_port();
+            let mut command = Command::new(&path);
+            prepare(&prefix, port, &mut command);
+            let log = File::create(prefix.path().join(LOG)).expect("a file");
+            command.stdin(Stdio::null()).stdout(Stdio::null());
+            let child = command.stderr(log).spawn();
+            let mut child = child.expect("an installed program runs");
+            let started = clock::wait_for(START_LIMIT, || {
+                let has_ended = child.try_wait().ok().flatten().is_some();
+                let is_up = !has_ended && is_up(&prefix);
+                (is_up || has_ended).then_some(is_up)
+            });
+            if started == Some(true) {
+                return Some(Self {
+                    child,
+                    port,
+                    prefix,
+                });
+            }
+            end(&mut child);
+        }
+        panic!("{program} does not start:\n{}", prefix.read(LOG));
+    }
+
     /// Runs Apache with `conf` as the rest of its configuration, in which `{prefix}` is its
     /// folder and every request is in [`Backend::notes`]: its first line, length and `X-Secret`.
     /// `None`, with the test counted as skipped, where it is not installed.
@@ -60,39 +110,36 @@ impl Backend {
     #[must_use]
     #[track_caller]
     pub fn apache(conf: &str) -> Option<Self> {
-        let program = find("apache2")?;
-        let prefix = Prefix::new();
-        let place = prefix.path().display().to_string();
-        for _ in 0..3 {
-            let port = free_port();
-            prefix.write("apache.conf", apache_conf(&place, port, conf).as_bytes());
-            let mut command = Command::new(&program);
+        let prepare = |prefix: &Prefix, port: u16, command: &mut Command| {
+            let place = prefix.path().display().to_string();
+            let file = prefix.write("apache.conf", apache_conf(&place, port, conf).as_bytes());
             // One process, which a signal ends.
-            command.arg("-X").arg("-f");
-            command.arg(prefix.path().join("apache.conf"));
-            let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn();
-            let mut child = child.expect("an installed program runs");
-            let is_up = clock::wait_for(START_LIMIT, || {
-                let ended = child.try_wait().ok().flatten();
-                let is_up = process::is_listening(port);
-                (is_up || ended.is_some()).then_some(is_up && ended.is_none())
-            });
-            if is_up == Some(true) {
-                return Some(Self {
-                    child,
-                    port,
-                    prefix,
-                });
-            }
-            end(&mut child);
-        }
-        panic!("apache2 does not start:\n{}", prefix.read("apache.log"));
+            command.arg("-X").arg("-f").arg(file);
+        };
+        // Written once the sockets are open.
+        let is_up = |prefix: &Prefix| prefix.path().join("apache.pid").exists();
+        Self::of_port("apache2", prepare, is_up)
     }
 
     /// Where it listens.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its own folder, see [`Backend::of_port`].
+    #[must_use]
+    pub fn prefix(&self) -> &Prefix {
+        &self.prefix
+    }
+
+    /// Sends it `signal`.
+    ///
+    /// # Panics
+    ///
+    /// When it is gone.
+    pub fn signal(&self, signal: Signal) {
+        process::send(self.child.id(), signal).expect("it runs");
     }
 
     /// The lines that it wrote about the requests it saw, so far.
@@ -133,9 +180,31 @@ fn find(program: &str) -> Option<PathBuf> {
     found
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
+/// Sockets for both protocols at one port.
+///
+/// # Panics
+///
+/// When the kernel has no such port.
+#[must_use]
+pub fn one_port() -> (TcpListener, UdpSocket) {
+    let pair = || {
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
+        let udp = UdpSocket::bind(tcp.local_addr().ok()?).ok()?;
+        Some((tcp, udp))
+    };
+    let mut pairs = std::iter::repeat_with(pair).take(100);
+    pairs.find_map(|pair| pair).expect("a port that both have")
+}
+
+/// A port that both protocols had a moment ago.
+///
+/// # Panics
+///
+/// As [`one_port`].
+#[must_use]
+pub fn free_port() -> u16 {
+    let (_, free) = one_port();
+    free.local_addr().expect("an address").port()
 }
 
 fn apache_conf(place: &str, port: u16, conf: &str) -> String {
@@ -147,7 +216,7 @@ fn apache_conf(place: &str, port: u16, conf: &str) -> String {
          Listen 127.0.0.1:{port}
          PidFile {place}/apache.pid
          DefaultRuntimeDir {place}
-         ErrorLog {place}/apache.log
+         ErrorLog {place}/log
          DocumentRoot {place}/html
          LogFormat \"%r %{{Content-Length}}i %{{X-Secret}}i\" notes
          CustomLog {place}/notes notes

@@ -17,7 +17,7 @@
 //! Linux only: workers, listeners and descriptors are read from `/proc`.
 #![forbid(unsafe_code)]
 
-mod backend;
+pub mod backend;
 mod binary;
 mod builder;
 mod client;

@@ -1,5 +1,6 @@
 //! A DNS server that does as a test says, right or wrong.
 
+use harness::backend::one_port;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -79,17 +80,6 @@ impl<'q> Question<'q> {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         let _ = socket.send_to(datagram, self.from);
     }
-}
-
-/// Sockets for both protocols at one port.
-pub(crate) fn one_port() -> (TcpListener, UdpSocket) {
-    let pair = || {
-        let tcp = TcpListener::bind("127.0.0.1:0").ok()?;
-        let udp = UdpSocket::bind(tcp.local_addr().ok()?).ok()?;
-        Some((tcp, udp))
-    };
-    let mut pairs = std::iter::repeat_with(pair).take(100);
-    pairs.find_map(|pair| pair).expect("a port that both have")
 }
 
 type Handler = Box<dyn FnMut(&Question<'_>) + Send>;

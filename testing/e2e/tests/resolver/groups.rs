@@ -1,7 +1,8 @@
 //! Servers of groups that are looked up while the server works: `resolve` and `service=`.
 
 use super::dns::{A, Dns, Question, SRV};
-use super::programs::{Program, free_port};
+use super::programs;
+use harness::backend::free_port;
 use harness::{Response, Server, Signal, clock, process};
 use std::io::Write;
 use std::net::TcpListener;
@@ -243,17 +244,17 @@ fn dnsmasq_moves_servers_under_load() {
         format!("--srv-host=_http._tcp.app.test,c.test,{app},9,1"),
     ];
     let hosts = "127.0.0.1 a.test\n127.0.0.2 b.test\n127.0.0.3 c.test\n";
-    let Some(dnsmasq) = Program::dnsmasq(&records, hosts) else {
+    let Some(dnsmasq) = programs::dnsmasq(&records, hosts) else {
         return;
     };
     let service = "resolver_timeout 1s; server app.test service=http resolve;";
     let server = group(service, dnsmasq.port()).with_port("app", app).start();
     becomes(&server, &["127.0.0.1", "127.0.0.2"]);
     none_fails_while(&server, || {
-        dnsmasq.set_hosts("127.0.0.3 a.test b.test\n127.0.0.1 c.test\n");
+        programs::set_hosts(&dnsmasq, "127.0.0.3 a.test b.test\n127.0.0.1 c.test\n");
         becomes(&server, &["127.0.0.3"]);
         // One is not found any more.
-        dnsmasq.set_hosts("127.0.0.2 a.test\n127.0.0.1 c.test\n");
+        programs::set_hosts(&dnsmasq, "127.0.0.2 a.test\n127.0.0.1 c.test\n");
         becomes(&server, &["127.0.0.2"]);
         drop(dnsmasq);
         server.wait_for_error_log("app.test could not be resolved");
@@ -267,7 +268,7 @@ fn unbound_tells_of_changes_and_failures() {
     let zone = Zone::default();
     zone.at("app.test", &[1]);
     let dns = zone.serve();
-    let Some(unbound) = Program::unbound(dns.port()) else {
+    let Some(unbound) = programs::unbound(dns.port()) else {
         return;
     };
     let server = group(APP, unbound.port()).start();

@@ -7,7 +7,6 @@ mod programs;
 
 use dns::{A, AAAA, CNAME, Dns, Question};
 use harness::{Differential, Exchange, Server, clock};
-use programs::Program;
 use std::time::Duration;
 
 /// A server that hands every request on to the name in `h`, to itself.
@@ -202,7 +201,7 @@ fn dnsmasq_is_asked_over_udp_and_tcp() {
     let mut records: Vec<String> = many.collect();
     records.push("--host-record=app.test,127.0.0.1".to_owned());
     records.push("--cname=www.test,app.test".to_owned());
-    let Some(dnsmasq) = Program::dnsmasq(&records, "") else {
+    let Some(dnsmasq) = programs::dnsmasq(&records, "") else {
         return;
     };
     let server = names(&format!("127.0.0.1:{}", dnsmasq.port()))

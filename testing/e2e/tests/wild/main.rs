@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use harness::backend::free_port;
 use harness::{Binary, Client, Prefix, Response, Signal, clock, process};
 
 /// Folders of a system that a configuration names.
@@ -161,12 +162,6 @@ fn launch(prefix: &Prefix) -> Child {
         .stderr(stderr)
         .spawn();
     child.unwrap_or_else(|error| panic!("cannot run the server: {error}"))
-}
-
-/// A port that nobody listens on.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    listener.map_or(0, |addr| addr.port())
 }
 
 /// Copies a folder of configurations to `to` below the prefix, with the test's own places.
