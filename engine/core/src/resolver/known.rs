@@ -36,6 +36,8 @@ pub(super) struct Known<T> {
     valid_until: Millis,
     /// How long it is used while no server answers.
     usable_until: Millis,
+    /// Whether it is used longer than it was said to be valid.
+    is_stale: bool,
     used_at: Millis,
     /// Which item comes first next time.
     turn: usize,
@@ -54,6 +56,7 @@ impl<T: Clone> Known<T> {
             items,
             valid_until,
             usable_until: valid_until.saturating_add(stale),
+            is_stale: false,
             used_at: now,
             turn: 0,
         }
@@ -68,7 +71,6 @@ impl<T: Clone> Known<T> {
         Ok(Found {
             items: [after, before].concat(),
             valid_until: self.valid_until,
-            is_stale: false,
         })
     }
 }
@@ -90,11 +92,16 @@ impl<T> Default for Cache<T> {
 }
 
 impl<T: Clone> Cache<T> {
-    /// What is known and valid.
-    pub(super) fn fresh(&mut self, name: &Name, now: Millis) -> Option<Result<Found<T>, Failure>> {
+    /// What is known and valid, or, for who `takes_stale`, need not be asked for again yet.
+    pub(super) fn fresh(
+        &mut self,
+        name: &Name,
+        now: Millis,
+        takes_stale: bool,
+    ) -> Option<Result<Found<T>, Failure>> {
         let known = self.names.get_mut(name)?;
         known.used_at = now;
-        if known.valid_until <= now {
+        if known.valid_until <= now || known.is_stale && !takes_stale {
             return None;
         }
         known.turn = known.turn.wrapping_add(1);
@@ -105,11 +112,7 @@ impl<T: Clone> Cache<T> {
     pub(super) fn stale(&self, name: &Name, now: Millis) -> Option<Found<T>> {
         let known = self.names.get(name)?;
         let is_usable = known.usable_until > now;
-        let found = is_usable.then(|| known.found(0).ok()).flatten()?;
-        Some(Found {
-            is_stale: true,
-            ..found
-        })
+        is_usable.then(|| known.found(0).ok()).flatten()
     }
 
     /// Remembers what came of asking.
@@ -125,6 +128,7 @@ impl<T: Clone> Cache<T> {
                 let usable = self.names.get_mut(name);
                 if let Some(known) = usable.filter(|known| known.usable_until > now) {
                     known.valid_until = (now + RECHECK).min(known.usable_until);
+                    known.is_stale = true;
                 }
             }
             Err(Failure::Server(_) | Failure::Busy) => {}
@@ -185,11 +189,25 @@ mod tests {
         settle(&mut cache, 0, 1, 0);
         for index in 1..3 * NAMES_MAX {
             settle(&mut cache, index, 1, index as Millis);
-            assert!(cache.fresh(&name(0), index as Millis).is_some());
+            assert!(cache.fresh(&name(0), index as Millis, true).is_some());
         }
         assert!(cache.names.len() <= NAMES_MAX && cache.names.len() > NAMES_MAX / 2);
-        assert!(cache.fresh(&name(1), 50).is_none());
+        assert!(cache.fresh(&name(1), 50, true).is_none());
         assert_eq!(cache.items, cache.names.len());
+    }
+
+    #[test]
+    fn who_wants_news_is_not_told_what_silence_left() {
+        let mut cache = Cache::default();
+        settle(&mut cache, 0, 1, 0);
+        let is_known = |cache: &mut Cache<u8>, now, takes_stale| {
+            cache.fresh(&name(0), now, takes_stale).is_some()
+        };
+        assert!(is_known(&mut cache, 59_999, false) && !is_known(&mut cache, 60_000, true));
+        cache.settle(&name(0), &Err(Failure::TimedOut), 63_000);
+        assert!(is_known(&mut cache, 63_000, true) && !is_known(&mut cache, 63_000, false));
+        settle(&mut cache, 0, 1, 64_000);
+        assert!(is_known(&mut cache, 64_000, false));
     }
 
     #[test]
@@ -199,7 +217,7 @@ mod tests {
             settle(&mut cache, index, 4096, index as Millis);
             assert!(cache.items <= ITEMS_MAX);
         }
-        assert!(cache.fresh(&name(99), 99).is_some());
+        assert!(cache.fresh(&name(99), 99, true).is_some());
         assert_eq!(cache.items, cache.names.len() * 4096);
     }
 

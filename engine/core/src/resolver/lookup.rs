@@ -26,22 +26,6 @@ pub struct Found<T> {
     pub items: Vec<T>,
     /// When to ask again, in the worker's milliseconds.
     pub valid_until: Millis,
-    /// Whether they are the last ones that were found, since no server answers now.
-    pub is_stale: bool,
-}
-
-impl<T> Found<T> {
-    /// The same for who can do without the last ones.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::TimedOut`] where no server answered.
-    pub fn if_fresh(self) -> Result<Self, Failure> {
-        if self.is_stale {
-            return Err(Failure::TimedOut);
-        }
-        Ok(self)
-    }
 }
 
 /// An answer as it is remembered; empty where there is nothing.
@@ -233,12 +217,13 @@ impl<T: Clone> Drop for Landing<T> {
 }
 
 /// What is known about `name`, or what `ask` finds within `timeout` milliseconds: one asking
-/// for all who want to know.
+/// for all who want to know. Where no server answers, what was known last, unless it
+/// `must_be_fresh`.
 pub(super) async fn find<T: Clone + 'static, F>(
     resolver: &Rc<Resolver>,
     lookups: fn(&Resolver) -> &Lookups<T>,
     name: Name,
-    timeout: Millis,
+    (timeout, must_be_fresh): (Millis, bool),
     ask: impl FnOnce(Rc<Resolver>, Name, Rc<Cell<Millis>>) -> F,
 ) -> Result<Found<T>, Failure>
 where
@@ -247,10 +232,14 @@ where
     let worker = Worker::current();
     let now = worker.now();
     let all = lookups(resolver);
-    if let Some(found) = all.known.borrow_mut().fresh(&name, now) {
+    let fresh = all.known.borrow_mut().fresh(&name, now, !must_be_fresh);
+    if let Some(found) = fresh {
         return found;
     }
-    let stale = all.known.borrow().stale(&name, now);
+    let stale = match must_be_fresh {
+        true => None,
+        false => all.known.borrow().stale(&name, now),
+    };
     let (flight, is_new) = all.flight(&name, now, stale.is_some());
     let deadline = now.saturating_add(timeout);
     flight.deadline.set(flight.deadline.get().max(deadline));

@@ -164,11 +164,35 @@ impl Resolver {
         name: &str,
         timeout: Millis,
     ) -> Result<Found<IpAddr>, Failure> {
+        self.addresses_of(name, timeout, false).await
+    }
+
+    /// The same for who can do without the last ones that were found: they must be valid.
+    ///
+    /// # Errors
+    ///
+    /// As [`Resolver::addresses`], and [`Failure::TimedOut`] where no server answers, each time
+    /// anew.
+    pub async fn fresh_addresses(
+        self: &Rc<Self>,
+        name: &str,
+        timeout: Millis,
+    ) -> Result<Found<IpAddr>, Failure> {
+        self.addresses_of(name, timeout, true).await
+    }
+
+    async fn addresses_of(
+        self: &Rc<Self>,
+        name: &str,
+        timeout: Millis,
+        must_be_fresh: bool,
+    ) -> Result<Found<IpAddr>, Failure> {
         let name = parse(name)?;
         let find = |this: Rc<Self>, name, deadline: Rc<Cell<Millis>>| async move {
             this.find_addresses(name, &deadline).await
         };
-        lookup::find(self, |this| &this.addresses, name, timeout, find).await
+        let how = (timeout, must_be_fresh);
+        lookup::find(self, |this| &this.addresses, name, how, find).await
     }
 
     /// The servers of the service `name`, such as `_http._tcp.example.net`, in the server's
@@ -176,8 +200,8 @@ impl Resolver {
     ///
     /// # Errors
     ///
-    /// As [`Resolver::addresses`].
-    pub async fn services(
+    /// As [`Resolver::fresh_addresses`].
+    pub async fn fresh_services(
         self: &Rc<Self>,
         name: &str,
         timeout: Millis,
@@ -186,7 +210,7 @@ impl Resolver {
         let find = |this: Rc<Self>, name, deadline: Rc<Cell<Millis>>| async move {
             this.find_services(name, &deadline).await
         };
-        lookup::find(self, |this| &this.services, name, timeout, find).await
+        lookup::find(self, |this| &this.services, name, (timeout, true), find).await
     }
 
     async fn find_addresses(

@@ -307,6 +307,22 @@ fn a_server_that_leaves_ends_what_it_has() {
     assert_eq!(answer.header("x-addr"), Some(&*addr));
 }
 
+/// For requests the last addresses are good for half a minute before anybody asks again; a group
+/// that took them for news would not follow its servers for as long.
+#[test]
+fn a_silent_moment_of_the_name_server_is_over_when_it_is() {
+    let zone = Zone::default();
+    zone.at("app.test", &[2]);
+    let dns = zone.serve();
+    let server = group(APP, dns.port()).start();
+    becomes(&server, &["127.0.0.2"]);
+    dns.set(|_| {});
+    server.wait_for_error_log("app.test could not be resolved (110: Operation timed out)");
+    zone.at("app.test", &[3]);
+    dns.set(move |question| zone.answer(question));
+    becomes(&server, &["127.0.0.3"]);
+}
+
 #[test]
 fn while_name_servers_are_dead_or_cannot_tell_the_servers_stay() {
     let zone = Zone::default();

@@ -90,8 +90,8 @@ impl Watch {
     }
 
     async fn find_addresses(&self, first: &Named, lines: &[&Named]) -> Result<Sighting, Failure> {
-        let found = self.resolver.addresses(&first.host, self.timeout).await;
-        let found = found.and_then(|found| found.if_fresh());
+        let resolver = &self.resolver;
+        let found = resolver.fresh_addresses(&first.host, self.timeout).await;
         let found = found.inspect_err(|failure| {
             self.log(&format!("{} could not be resolved ({failure})", first.host));
         })?;
@@ -114,8 +114,7 @@ impl Watch {
     ) -> Result<Sighting, Failure> {
         let host = &first.host;
         let name = first.service_name(service);
-        let found = self.resolver.services(&name, self.timeout).await;
-        let found = found.and_then(|found| found.if_fresh());
+        let found = self.resolver.fresh_services(&name, self.timeout).await;
         let found = found.inspect_err(|failure| {
             self.log(&format!(
                 "service {service} of {host} could not be resolved ({failure})"
@@ -167,13 +166,14 @@ impl Watch {
     /// A server of a service, the milliseconds until it is looked up again, and why it has no
     /// addresses.
     async fn find_target(&self, service: &Service) -> (Target, Millis, Option<Failure>) {
-        let found = self.resolver.addresses(&service.target, self.timeout).await;
+        let resolver = &self.resolver;
+        let found = resolver.fresh_addresses(&service.target, self.timeout);
         let mut target = Target {
             service: service.clone(),
             ips: Vec::new(),
             is_unknown: false,
         };
-        match found.and_then(|found| found.if_fresh()) {
+        match found.await {
             Ok(found) => {
                 target.ips = found.items;
                 (target, until(found.valid_until), None)
