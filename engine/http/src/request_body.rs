@@ -34,27 +34,20 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// A body as announced by the request's head.
-    pub fn new(length: BodyLength, expects_continue: bool) -> Self {
-        let (length, decoder) = match length {
-            BodyLength::None => (None, None),
-            BodyLength::Length(length) => (Some(length), None),
-            BodyLength::Chunked => (
-                None,
-                Some(Box::new(ChunkedDecoder::new(ChunkLimits::default()))),
-            ),
-        };
-        Self {
-            length,
-            remaining: length.unwrap_or(0),
-            decoder,
-            expects_continue,
-            is_broken: false,
-            received: 0,
-            framing: 0,
-            returned: Vec::new(),
-            taken: 0,
+    /// Expects the body that the request's head announces.
+    pub fn announce(&mut self, length: BodyLength, expects_continue: bool) {
+        match length {
+            BodyLength::None => {}
+            BodyLength::Length(length) => {
+                self.length = Some(length);
+                self.remaining = length;
+            }
+            BodyLength::Chunked => {
+                let decoder = ChunkedDecoder::new(ChunkLimits::default());
+                self.decoder = Some(Box::new(decoder));
+            }
         }
+        self.expects_continue = expects_continue;
     }
 
     /// The length that the client announced.

@@ -6,7 +6,6 @@ use crate::config::server_names::NameMatch;
 use crate::core::client::CLIENT;
 use crate::error::{Abort, Error};
 use crate::request::{Request, RequestHead};
-use crate::request_body::Incoming;
 use base::place;
 use http1::{
     BodyLength, Known, Method, Progress, Refusal, RequestParser, Span, TargetForm, Version,
@@ -337,7 +336,8 @@ fn fill_framing(request: &mut Request) -> Result<BodyLength, Refusal> {
     let RequestHead { buf, parsed, .. } = &*request.head;
     let framing = http1::framing(parsed, buf)?;
     request.keep_alive.set(framing.keep_alive);
-    request.incoming = Incoming::new(framing.body, framing.expect_continue);
+    let expects_continue = framing.expect_continue;
+    request.incoming.announce(framing.body, expects_continue);
     if let Some(host) = framing.host {
         request.host.extend_from_slice(&host.name);
         request.host_port = host.port;
@@ -366,14 +366,11 @@ pub(super) fn fill_uri(request: &mut Request) -> Result<(), Refusal> {
 
 /// Chooses the server by the host; a name found by pattern leaves its captures behind.
 pub(crate) fn select_server(request: &mut Request) {
-    let connection = Rc::clone(&request.connection);
-    let servers = connection.servers();
-    let server = match servers.find(&request.host) {
+    let server = match request.connection.servers().find(&request.host) {
         NameMatch::Default => return,
         NameMatch::Server(server) => Rc::clone(server),
         NameMatch::Pattern(pattern, server) => {
-            let host = request.host.clone();
-            request.matches(pattern, &host);
+            request.matches(pattern, &request.host);
             Rc::clone(server)
         }
     };
