@@ -1,4 +1,2 @@
 //! End-to-end tests, one file a room, under `tests/`.
 #![forbid(unsafe_code)]
-
-pub mod upstream;

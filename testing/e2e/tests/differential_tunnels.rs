@@ -1,11 +1,10 @@
 //! What is logged of a request once its tunnel has ended: all that nginx knows of it by then.
 
-use harness::scripted::{Scripted, Step};
+use harness::scripted::{Scripted, Step, read_head};
 use harness::{Binary, Client, Server, clock, skip};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
-use tidegate_e2e::upstream::{read_head, scripted};
 
 /// Variables of every kind: of the request as received and as changed since, of the answer, of
 /// the peer, of patterns, and those that directives make.
@@ -131,10 +130,11 @@ fn logged(binary: Binary, back: u16) -> (Vec<String>, Vec<String>) {
 
 #[test]
 fn lines_of_tunnels() {
-    let (port, _seen) = scripted(|_, stream, head| {
+    let upstream = Scripted::answering(|_, stream, head| {
         echo(stream, head);
         false
     });
+    let port = upstream.port();
     let (ours, ids) = logged(Binary::Tidegate, port);
     for line in &ours {
         assert!(line.contains("|101|8|"), "{line}");

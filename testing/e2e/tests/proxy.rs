@@ -1,10 +1,10 @@
 //! Proxying: what the other server is asked, what the client gets of its answer.
 
+use harness::scripted::{Scripted, read_head};
 use harness::{Differential, Exchange, Server};
 use std::io::{Read, Write};
 use std::sync::mpsc::channel;
 use std::time::Duration;
-use tidegate_e2e::upstream::{read_head, scripted};
 
 /// A server that says what it was asked, and one that asks it from `locations`.
 fn two(locations: &str) -> harness::Builder {
@@ -203,7 +203,7 @@ fn through(port: u16, rules: &str) -> Server {
 
 #[test]
 fn connections_are_kept_unless_an_answer_makes_them_worthless() {
-    let (port, seen) = scripted(|_, stream, head| {
+    let upstream = Scripted::answering(|_, stream, head| {
         let answer: &[u8] = match head {
             head if head.starts_with(b"GET /surplus") => {
                 b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\nevil"
@@ -217,6 +217,7 @@ fn connections_are_kept_unless_an_answer_makes_them_worthless() {
         };
         stream.write_all(answer).is_ok() && !head.starts_with(b"GET /surplus")
     });
+    let port = upstream.port();
     let server = through(port, "");
     let mut client = server.connect();
     let paths = [
@@ -227,14 +228,15 @@ fn connections_are_kept_unless_an_answer_makes_them_worthless() {
         let expected = if path == "/none" { "" } else { "ok" };
         assert_eq!(answer.text(), expected, "{path}");
     }
-    let connections: Vec<usize> = paths.map(|_| seen.recv().expect("a request").0).to_vec();
+    let requests = upstream.requests().into_iter();
+    let connections: Vec<usize> = requests.map(|(number, _)| number).collect();
     // Those to an address without a group are not, as in nginx.
     assert_eq!(connections, [0, 1, 2, 2, 2, 2, 3]);
 }
 
 #[test]
 fn a_cut_answer_never_looks_complete() {
-    let (port, _seen) = scripted(|_, stream, head| {
+    let upstream = Scripted::answering(|_, stream, head| {
         let answer: &[u8] = if head.starts_with(b"GET /chunks") {
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
         } else {
@@ -243,6 +245,7 @@ fn a_cut_answer_never_looks_complete() {
         let _ = stream.write_all(answer);
         false
     });
+    let port = upstream.port();
     let server = through(port, "");
     for path in ["/length", "/chunks"] {
         let mut client = server.connect();
@@ -258,7 +261,7 @@ fn a_cut_answer_never_looks_complete() {
 
 #[test]
 fn an_ambiguous_answer_is_a_502() {
-    let (port, _seen) = scripted(|number, stream, _| {
+    let upstream = Scripted::answering(|number, stream, _| {
         let answer: &[u8] = match number {
             0 => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nok",
             1 => b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\nok",
@@ -269,6 +272,7 @@ fn an_ambiguous_answer_is_a_502() {
         let _ = stream.write_all(answer);
         false
     });
+    let port = upstream.port();
     let server = through(port, "");
     for _ in 0..5 {
         assert_eq!(server.get("/").status, 502);
@@ -286,12 +290,13 @@ fn an_ambiguous_answer_is_a_502() {
 
 #[test]
 fn what_is_for_the_next_hop_alone_goes_no_further() {
-    let (port, seen) = scripted(|_, stream, _| {
+    let upstream = Scripted::answering(|_, stream, _| {
         let answer = b"HTTP/1.1 200 OK\r\nConnection: close, X-Hop\r\nConnection: X-Also\r\n\
                        X-Hop: 1\r\nX-Far: 1\r\nX-Also: 1\r\nContent-Length: 0\r\n\r\n";
         let _ = stream.write_all(answer);
         false
     });
+    let port = upstream.port();
     let server = through(port, "");
     let request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close, X-Secret\r\n\
                    Connection: X-Also\r\nX-Secret: 1\r\nX-Also: 1\r\nX-Other: 1\r\n\r\n";
@@ -299,8 +304,7 @@ fn what_is_for_the_next_hop_alone_goes_no_further() {
     assert_eq!(answer.header("X-Hop"), None);
     assert_eq!(answer.header("X-Also"), None);
     assert_eq!(answer.header("X-Far"), Some("1"));
-    let (_, head) = seen.recv().expect("a request");
-    let head = String::from_utf8_lossy(&head).into_owned();
+    let (_, head) = upstream.requests().pop().expect("a request");
     assert!(
         !head.contains("X-Secret") && !head.contains("X-Also") && head.contains("X-Other: 1"),
         "{head}"
@@ -309,7 +313,7 @@ fn what_is_for_the_next_hop_alone_goes_no_further() {
 
 #[test]
 fn a_switch_of_protocols_joins_both_sides() {
-    let (port, _seen) = scripted(|_, stream, head| {
+    let upstream = Scripted::answering(|_, stream, head| {
         assert!(
             head.windows(17)
                 .any(|part| part == b"Upgrade: echo\r\n\r\n" || part == b"Connection: upgra")
@@ -325,6 +329,7 @@ fn a_switch_of_protocols_joins_both_sides() {
         }
         false
     });
+    let port = upstream.port();
     let rules = "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;";
     let server = through(port, rules);
     let mut client = server.connect();
@@ -349,18 +354,19 @@ fn a_switch_of_protocols_joins_both_sides() {
 #[test]
 fn a_client_that_leaves_takes_the_connection_with_it() {
     let (gone, is_gone) = channel();
-    let (port, seen) = scripted(move |_, stream, _| {
+    let upstream = Scripted::answering(move |_, stream, _| {
         // No answer: the next thing to see is the end.
         let ended = matches!(stream.read(&mut [0; 1]), Ok(0) | Err(_));
         let _ = gone.send(ended);
         false
     });
+    let port = upstream.port();
     let server = through(port, "");
     let mut client = server.connect();
     client
         .send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
         .expect("sent");
-    seen.recv().expect("a request");
+    assert!(upstream.waits_for(|seen| seen.iter().any(|one| !one.requests.is_empty())));
     drop(client);
     let ended = is_gone.recv_timeout(Duration::from_secs(5));
     assert_eq!(ended, Ok(true));
@@ -368,11 +374,12 @@ fn a_client_that_leaves_takes_the_connection_with_it() {
 
 #[test]
 fn what_is_stored_is_served_without_the_other_server() {
-    let (port, seen) = scripted(|_, stream, _| {
+    let upstream = Scripted::answering(|_, stream, _| {
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\
                        Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\nstored";
         stream.write_all(answer).is_ok()
     });
+    let port = upstream.port();
     let server = Server::of_one(&format!(
         "location / {{ root stored; error_page 404 = @fetch; log_not_found off; }}
          location @fetch {{
@@ -391,7 +398,7 @@ fn what_is_stored_is_served_without_the_other_server() {
         let modified = answer.header("Last-Modified");
         assert_eq!(modified, Some("Sun, 06 Nov 1994 08:49:37 GMT"));
     }
-    assert_eq!(seen.try_iter().count(), 1);
+    assert_eq!(upstream.requests().len(), 1);
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! What fields of another server's answer mean when they are old, repeated, empty or missing.
 
 use harness::Server;
+use harness::scripted::Scripted;
 use std::io::{Read, Write};
-use std::sync::mpsc::{Receiver, channel};
-use tidegate_e2e::upstream::scripted;
+use std::sync::mpsc::channel;
 
 /// A server that answers each request with what `answers` has for its path.
-fn answering(answers: &'static [(&str, &str)]) -> (u16, Receiver<(usize, Vec<u8>)>) {
-    scripted(move |_, stream, head| {
+fn answering(answers: &'static [(&str, &str)]) -> Scripted {
+    Scripted::answering(move |_, stream, head| {
         let head = String::from_utf8_lossy(head);
         let path = head.split(' ').nth(1).unwrap_or_default();
         let found = answers.iter().find(|(known, _)| *known == path);
@@ -18,12 +18,13 @@ fn answering(answers: &'static [(&str, &str)]) -> (u16, Receiver<(usize, Vec<u8>
 }
 
 /// A server before one that answers so.
-fn before(answers: &'static [(&str, &str)], locations: &str) -> Server {
-    let (port, _) = answering(answers);
-    Server::of_one(locations)
-        .with_port("up", port)
+fn before(answers: &'static [(&str, &str)], locations: &str) -> (Server, Scripted) {
+    let upstream = answering(answers);
+    let server = Server::of_one(locations)
+        .with_port("up", upstream.port())
         .allow_log("unsafe URI")
-        .start()
+        .start();
+    (server, upstream)
 }
 
 /// Dates were read in the format of today alone, so an answer with another seemed to have none.
@@ -43,7 +44,7 @@ fn dates_in_obsolete_formats_are_dates() {
         proxy_force_ranges on;
         expires modified +1h;
     }";
-    let server = before(ANSWERS, location);
+    let (server, _upstream) = before(ANSWERS, location);
     for (path, fields) in ANSWERS {
         let date = "If-Range: Sun, 06 Nov 1994 08:49:37 GMT";
         let request =
@@ -74,7 +75,7 @@ fn a_redirecting_answer_lends_its_type() {
         ("/plain", "X-Up: 1\r\n"),
         ("/typed", "Content-Type: text/y\r\n"),
     ];
-    let server = before(
+    let (server, _upstream) = before(
         ANSWERS,
         "location / { proxy_pass http://127.0.0.1:{port_up}; }",
     );
@@ -97,7 +98,8 @@ fn variables_have_of_repeated_fields_what_counts() {
         ),
         ("/bare", "Content-Type:\r\n"),
     ];
-    let (port, _) = answering(ANSWERS);
+    let upstream = answering(ANSWERS);
+    let port = upstream.port();
     let http = "log_format seen '$upstream_http_etag|$upstream_http_last_modified|$upstream_http_x_accel_expires|'
                      '$upstream_http_x_own|$sent_http_content_encoding|'
                      '$upstream_http_date|$upstream_http_server|$upstream_http_x_none|'
@@ -134,7 +136,7 @@ fn variables_have_of_repeated_fields_what_counts() {
 #[test]
 fn an_answer_that_breaks_off_counts_against_its_server() {
     for (part, is_counted) in [("", false), ("HTTP/1.1 2", true)] {
-        let (port, _) = scripted(move |number, stream, head| {
+        let upstream = Scripted::answering(move |number, stream, head| {
             if number == 0 && head.starts_with(b"GET /again") {
                 assert!(stream.write_all(part.as_bytes()).is_ok());
                 return false;
@@ -143,6 +145,7 @@ fn an_answer_that_breaks_off_counts_against_its_server() {
                 .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
                 .is_ok()
         });
+        let port = upstream.port();
         let server = Server::new(&format!(
             "upstream u {{ server 127.0.0.1:{port}; server 127.0.0.1:1 backup; }}
              server {{ listen 127.0.0.1:{{port}}; location / {{ proxy_pass http://u; }} }}"
@@ -170,13 +173,14 @@ fn hints_that_had_no_room_leave_when_there_is() {
     let mut hints = vec![0; hint.len() * COUNT];
     let (go, may_go) = channel::<()>();
     let (tell, told) = channel::<()>();
-    let (port, _seen) = scripted(move |_, stream, _| {
+    let upstream = Scripted::answering(move |_, stream, _| {
         let are_sent = (0..COUNT).all(|_| stream.write_all(hint.as_bytes()).is_ok());
         are_sent
             && tell.send(()).is_ok()
             && may_go.recv().is_ok()
             && stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").is_ok()
     });
+    let port = upstream.port();
     let server = Server::of_one(&format!(
         "location / {{
              proxy_pass http://127.0.0.1:{port};

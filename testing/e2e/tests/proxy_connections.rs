@@ -1,10 +1,10 @@
 //! Connections to proxied servers: where they come from, how they begin, who may have them.
 
 use harness::Server;
+use harness::scripted::{Scripted, read_head};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
-use tidegate_e2e::upstream::read_head;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -102,8 +102,8 @@ fn a_server_is_asked_only_where_that_is_allowed() {
 #[test]
 fn a_request_may_differ_from_server_to_server() {
     for (dynamic, expected) in [("on", "127.0.0.1"), ("off", "")] {
-        let (to, asked) =
-            tidegate_e2e::upstream::scripted(|_, stream, _| stream.write_all(ANSWER).is_ok());
+        let upstream = Scripted::answering(|_, stream, _| stream.write_all(ANSWER).is_ok());
+        let to = upstream.port();
         let server = Server::new(&format!(
             "upstream two {{ server 127.0.0.1:1; server 127.0.0.1:{to}; }}
              server {{
@@ -118,8 +118,7 @@ fn a_request_may_differ_from_server_to_server() {
         .allow_log("upstream")
         .start();
         assert_eq!(server.get("/").text(), "ok");
-        let (_, head) = asked.recv().expect("a request");
-        let head = String::from_utf8_lossy(&head).into_owned();
+        let (_, head) = upstream.requests().pop().expect("a request");
         let has = head.contains(&format!("X-To: {expected}\r\n"));
         assert_eq!(has, !expected.is_empty(), "{dynamic}: {head}");
     }

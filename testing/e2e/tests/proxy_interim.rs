@@ -2,20 +2,21 @@
 //! how many there may be.
 
 use harness::Server;
+use harness::scripted::{Scripted, read_head};
 use std::io::Write;
-use tidegate_e2e::upstream::{read_head, scripted};
 
 /// A server before one that sends `interim` before its answer.
-fn behind(interim: &'static [u8], rules: &str) -> Server {
-    let (port, _) = scripted(move |_, stream, _| {
+fn behind(interim: &'static [u8], rules: &str) -> (Server, Scripted) {
+    let upstream = Scripted::answering(move |_, stream, _| {
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
         stream.write_all(interim).is_ok() && stream.write_all(answer).is_ok()
     });
+    let port = upstream.port();
     let text = format!(
         "upstream kept {{ server 127.0.0.1:{port}; }}
          server {{ listen 127.0.0.1:{{port}}; location / {{ proxy_pass http://kept; {rules} }} }}"
     );
-    Server::new(&text).allow_log("upstream").start()
+    (Server::new(&text).allow_log("upstream").start(), upstream)
 }
 
 fn bytes_of(server: &Server, request: &str) -> String {
@@ -34,7 +35,7 @@ const REQUEST: &str = "GET / HTTP/1.1\r\nHost: h\r\nHint: 1\r\nConnection: close
 
 #[test]
 fn hints_are_passed_where_a_condition_says_so() {
-    let server = behind(HINTS, "early_hints \"\" $http_hint;");
+    let (server, _upstream) = behind(HINTS, "early_hints \"\" $http_hint;");
     let got = bytes_of(&server, REQUEST);
     let expected = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n\
                     HTTP/1.1 103 Early Hints\r\nLink: </b.js>\r\n\r\nHTTP/1.1 200 OK\r\n";
@@ -50,12 +51,13 @@ fn hints_are_passed_where_a_condition_says_so() {
 #[test]
 fn hints_leave_before_the_answer_is_there() {
     let (go, may_go) = std::sync::mpsc::channel::<()>();
-    let (port, _seen) = scripted(move |_, stream, _| {
+    let upstream = Scripted::answering(move |_, stream, _| {
         let hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
         let sent = stream.write_all(hint).is_ok();
         sent && may_go.recv().is_ok()
             && stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").is_ok()
     });
+    let port = upstream.port();
     let server = Server::of_one(&format!(
         "location / {{ proxy_pass http://127.0.0.1:{port}; early_hints 1; }}"
     ))
@@ -77,13 +79,14 @@ fn hints_beyond_the_buffer_are_dropped_and_storms_end() {
         "a".repeat(900)
     );
     let many: &'static [u8] = hint.repeat(8).into_bytes().leak();
-    let server = behind(many, "early_hints 1; proxy_buffer_size 4k;");
+    let (server, _upstream) = behind(many, "early_hints 1; proxy_buffer_size 4k;");
     let got = bytes_of(&server, REQUEST);
     assert_eq!(got.matches(" 103 ").count(), 4, "{got}");
     assert!(got.ends_with("ok"), "{got}");
 
     let storm: &'static [u8] = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(101).leak();
-    assert_eq!(behind(storm, "").get("/").status, 502);
-    let server = behind(&storm[..25 * 100], "");
+    let (server, _upstream) = behind(storm, "");
+    assert_eq!(server.get("/").status, 502);
+    let (server, _upstream) = behind(&storm[..25 * 100], "");
     assert_eq!(server.get("/").text(), "ok");
 }

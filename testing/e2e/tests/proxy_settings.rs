@@ -1,8 +1,8 @@
 //! What directives of the proxy make of one and the same answer.
 
+use harness::scripted::Scripted;
 use harness::{Differential, Exchange, Server};
 use std::io::{Read, Write};
-use tidegate_e2e::upstream::scripted;
 
 /// What the other server answers to the last part of the path.
 const ANSWERS: &[(&str, &str)] = &[
@@ -175,7 +175,7 @@ const LOCATIONS: &[(&str, &str)] = &[
 
 #[test]
 fn every_setting_makes_of_every_answer_what_it_does_in_nginx() {
-    let (port, _seen) = scripted(|_, stream, head| {
+    let upstream = Scripted::answering(|_, stream, head| {
         let line = head.split(|&byte| byte == b'\r').next();
         let line = String::from_utf8_lossy(line.unwrap_or_default()).into_owned();
         let path = line.split(' ').nth(1).unwrap_or_default();
@@ -186,6 +186,7 @@ fn every_setting_makes_of_every_answer_what_it_does_in_nginx() {
         let _ = write!(stream, "HTTP/1.1 {line}\r\nConnection: close\r\n{rest}");
         false
     });
+    let port = upstream.port();
     let mut locations = String::new();
     for (name, rules) in LOCATIONS {
         locations +=
@@ -225,7 +226,7 @@ fn every_setting_makes_of_every_answer_what_it_does_in_nginx() {
 /// so in nginx's words. (Not beside nginx, which before 1.23 takes the last.)
 #[test]
 fn of_fields_that_come_once_the_first_counts() {
-    let (port, _seen) = scripted(|_, stream, head| {
+    let upstream = Scripted::answering(|_, stream, head| {
         let instead = match head.starts_with(b"GET /instead") {
             true => "X-Accel-Redirect: /internal/x\r\n",
             false => "",
@@ -238,6 +239,7 @@ fn of_fields_that_come_once_the_first_counts() {
         );
         true
     });
+    let port = upstream.port();
     let server = Server::of_one(&format!(
         "location / {{ proxy_pass http://127.0.0.1:{port}; }}
          location /internal/ {{ internal; }}"
@@ -268,7 +270,7 @@ fn of_fields_that_come_once_the_first_counts() {
 /// A `Location` that is passed on as it came was in no variable.
 #[test]
 fn a_location_of_the_peers_is_told() {
-    let (port, _seen) = scripted(|_, stream, head| {
+    let upstream = Scripted::answering(|_, stream, head| {
         let line = String::from_utf8_lossy(head.split(|&byte| byte == b'\r').next().unwrap());
         let said = line
             .split(' ')
@@ -281,6 +283,7 @@ fn a_location_of_the_peers_is_told() {
         );
         true
     });
+    let port = upstream.port();
     let server = Server::of_one(&format!(
         "location / {{ proxy_pass http://127.0.0.1:{port}; add_header X-Told $sent_http_location; }}"
     ))
@@ -294,12 +297,13 @@ fn a_location_of_the_peers_is_told() {
 
 #[test]
 fn what_cannot_be_stored_is_the_clients_all_the_same() {
-    let (port, _seen) = scripted(|_, stream, _| {
+    let upstream = Scripted::answering(|_, stream, _| {
         let _ = stream.write_all(
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
         );
         false
     });
+    let port = upstream.port();
     let server = Server::of_one(&format!(
         "location / {{ proxy_pass http://127.0.0.1:{port}; proxy_store /dev/null/none; }}"
     ))
@@ -324,11 +328,12 @@ fn a_request_that_may_end_elsewhere_is_the_last_of_its_connection() {
         ),
     ];
     for (rule, is_kept) in rules {
-        let (port, seen) = scripted(|_, stream, _| {
+        let upstream = Scripted::answering(|_, stream, _| {
             // The body, or as much as there is of it, has come with the head or soon after.
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
             true
         });
+        let port = upstream.port();
         let server = Server::new(&format!(
             "upstream kept {{ server 127.0.0.1:{port}; }}
              server {{ listen 127.0.0.1:{{port}}; location / {{ proxy_pass http://kept; {rule} }} }}"
@@ -339,18 +344,19 @@ fn a_request_that_may_end_elsewhere_is_the_last_of_its_connection() {
         for _ in 0..2 {
             assert_eq!(server.request(request).text(), "ok", "{rule}");
         }
-        let first = seen.recv().expect("a request");
-        let second = seen.recv().expect("a request");
+        let [first, second] = &upstream.requests()[..] else {
+            panic!("{rule}: {:?}", upstream.requests());
+        };
         assert_eq!(first.0 == second.0, is_kept, "{rule}");
         if !is_kept {
-            assert!(second.1.starts_with(b"POST / "), "{rule}");
+            assert!(second.1.starts_with("POST / "), "{rule}");
         }
     }
 }
 
 #[test]
 fn sizes_are_those_of_what_was_sent() {
-    let (port, _seen) = scripted(|_, stream, head| {
+    let upstream = Scripted::answering(|_, stream, head| {
         let answer: &[u8] = if head.starts_with(b"GET /chunks") {
             b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n\
               2\r\nok\r\n0\r\nT: t\r\n\r\n"
@@ -360,6 +366,7 @@ fn sizes_are_those_of_what_was_sent() {
         let _ = stream.write_all(answer);
         false
     });
+    let port = upstream.port();
     let server = Server::new(&format!(
         "log_format sizes '$uri $body_bytes_sent $upstream_response_length $upstream_bytes_received';
          access_log logs/sizes.log sizes;

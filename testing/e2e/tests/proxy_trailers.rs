@@ -1,12 +1,12 @@
 //! Trailers of requests on their way to proxied servers, and of their answers.
 
+use harness::scripted::{Scripted, read_head};
 use harness::{Backend, Server};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
-use tidegate_e2e::upstream::{read_head, scripted};
 
 /// A server that notes what it is sent, head and body, and answers `ok` to it.
 fn noting() -> (u16, Receiver<String>) {
@@ -156,7 +156,8 @@ fn they_follow_a_body_that_comes_late() {
 
 #[test]
 fn they_follow_a_body_that_is_sent_again() {
-    let (closing, tried) = scripted(|_, _, _| false);
+    let closing_server = Scripted::answering(|_, _, _| false);
+    let closing = closing_server.port();
     let (port, seen) = noting();
     let server = Server::new(&format!(
         "upstream u {{ server 127.0.0.1:{closing}; server 127.0.0.1:{port} backup; }}
@@ -169,7 +170,7 @@ fn they_follow_a_body_that_is_sent_again() {
     .start();
     let answer = server.request(chunked("", "hello", SUM));
     assert_eq!(answer.text(), "ok");
-    tried.recv().expect("asked first");
+    assert_eq!(closing_server.requests().len(), 1, "asked first");
     let (_, rest) = split(&seen.recv().expect("a request"));
     assert_eq!(rest, format!("5\r\nhello\r\n0\r\n{SUM}\r\n"));
 }
@@ -309,11 +310,12 @@ fn whole_answer(server: &Server) -> String {
 /// Of an answer's trailers the client gets what it would get in the head.
 #[test]
 fn hidden_fields_are_hidden_after_the_body_too() {
-    let (port, _seen) = scripted(|_, stream, _| {
+    let upstream = Scripted::answering(|_, stream, _| {
         let answer = b"HTTP/1.1 200 OK\r\nConnection: X-Hop\r\nTransfer-Encoding: chunked\r\n\r\n\
                        2\r\nok\r\n0\r\nX-Sum: 1\r\nX-Secret: 2\r\nX-Hop: 3\r\nServer: s\r\n\r\n";
         stream.write_all(answer).is_ok()
     });
+    let port = upstream.port();
     for (rules, expected) in [
         ("", "X-Sum: 1\r\nX-Secret: 2\r\n"),
         ("proxy_hide_header x-secret;", "X-Sum: 1\r\n"),
@@ -333,11 +335,12 @@ fn hidden_fields_are_hidden_after_the_body_too() {
 /// client does not get too.
 #[test]
 fn the_variable_holds_what_is_hidden_too() {
-    let (port, _seen) = scripted(|_, stream, _| {
+    let upstream = Scripted::answering(|_, stream, _| {
         let answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
                        2\r\nok\r\n0\r\nX-Sum: 1\r\nx-sum: 2\r\n\r\n";
         stream.write_all(answer).is_ok()
     });
+    let port = upstream.port();
     for (rules, expected) in [
         ("", ""),
         ("proxy_buffering off;", ""),

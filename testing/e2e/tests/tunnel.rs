@@ -1,10 +1,10 @@
 //! CONNECT: who may ask for a tunnel, where it leads, and how it ends.
 
+use harness::scripted::read_head;
 use harness::{Client, Server};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
-use tidegate_e2e::upstream::read_head;
 
 /// A server that sends back what it gets, and says `bye` at the end of it. Gives its port.
 fn echo() -> u16 {

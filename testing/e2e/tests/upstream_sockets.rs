@@ -1,12 +1,11 @@
 //! Sockets to other servers: what they are set to, and how long they may take.
 
-use harness::scripted::Unreachable;
+use harness::scripted::{Scripted, Unreachable, read_head};
 use harness::{Binary, Server, clock, skip};
 use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::time::Duration;
-use tidegate_e2e::upstream::{read_head, scripted};
 
 /// What the kernel says of connections to `port`: timers and memory; `None` where it cannot be
 /// asked.
@@ -71,12 +70,13 @@ fn proxied_requests_have_sockets_as_they_are_set() {
                 continue;
             }
             let (send, told) = std::sync::mpsc::channel();
-            let (port, _seen) = scripted(move |_, stream, _| {
+            let upstream = Scripted::answering(move |_, stream, _| {
                 let port = stream.local_addr().expect("an address").port();
                 send.send(sockets_to(port)).expect("a test");
                 let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
                 stream.write_all(answer).is_ok()
             });
+            let port = upstream.port();
             let rules = prefixed("proxy", rules);
             let location = format!("location / {{ proxy_pass http://127.0.0.1:{port}; {rules} }}");
             let server = Server::of_one(&location).binary(binary).start();
@@ -183,10 +183,11 @@ fn an_answer_is_read_no_faster_than_it_may() {
             "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        let (port, _seen) = scripted(move |_, stream, _| {
+        let upstream = Scripted::answering(move |_, stream, _| {
             let _ = stream.write_all(answer.as_bytes());
             false
         });
+        let port = upstream.port();
         // Two seconds' worth and a half: nginx counts turns of its clock's seconds.
         let server = Server::of_one(&format!(
             "location / {{

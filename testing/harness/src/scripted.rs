@@ -126,6 +126,40 @@ impl Scripted {
     /// When the kernel has no port left.
     #[must_use]
     pub fn by(script: impl Fn(usize) -> Vec<Step> + Send + 'static) -> Self {
+        Self::accepting(move |shared, number, stream| {
+            let script = script(number);
+            shared.begin(number, stream, move |shared, stream| {
+                let _ = shared.play(number, stream, &script);
+            });
+        })
+    }
+
+    /// A server that has `answer` see to each request whose head it has read, one at a time, by
+    /// the number of its connection from 0, until that says that the connection is over.
+    ///
+    /// # Panics
+    ///
+    /// When the kernel has no port left.
+    #[must_use]
+    pub fn answering(
+        answer: impl FnMut(usize, &mut TcpStream, &[u8]) -> bool + Send + 'static,
+    ) -> Self {
+        let answer = Arc::new(Mutex::new(answer));
+        Self::accepting(move |shared, number, stream| {
+            let answer = Arc::clone(&answer);
+            shared.begin(number, stream, move |shared, stream| {
+                while let Some(head) = read_head(stream) {
+                    shared.note(number, |seen| seen.requests.push(head.clone()));
+                    let mut answer = answer.lock().unwrap_or_else(PoisonError::into_inner);
+                    if !answer(number, stream, &head) {
+                        return;
+                    }
+                }
+            });
+        })
+    }
+
+    fn accepting(take: impl Fn(&Arc<Shared>, usize, TcpStream) + Send + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let shared = Arc::<Shared>::default();
@@ -135,7 +169,7 @@ impl Scripted {
                 if server.is_ended.load(Ordering::Acquire) {
                     return;
                 }
-                server.begin(number, stream, script(number));
+                take(&server, number, stream);
             }
         });
         Self { port, shared }
@@ -200,7 +234,13 @@ impl Drop for Scripted {
 }
 
 impl Shared {
-    fn begin(self: &Arc<Self>, number: usize, stream: TcpStream, script: Vec<Step>) {
+    /// Has `serve` serve a connection in a thread of its own.
+    fn begin(
+        self: &Arc<Self>,
+        number: usize,
+        mut stream: TcpStream,
+        serve: impl FnOnce(&Self, &mut TcpStream) + Send + 'static,
+    ) {
         self.seen().push(Seen::default());
         let _ = stream.set_nodelay(true);
         let _ = stream.set_read_timeout(Some(WAIT_LIMIT));
@@ -211,7 +251,7 @@ impl Shared {
         }
         let shared = Arc::clone(self);
         thread::spawn(move || {
-            let _ = shared.play(number, &stream, &script);
+            serve(&shared, &mut stream);
             shared.forget(&stream);
             drop(stream);
             shared.note(number, |seen| seen.is_over = true);
@@ -284,6 +324,19 @@ impl Shared {
             });
         }
     }
+}
+
+/// Reads up to the empty line and not a byte further; `None` at the end.
+pub fn read_head(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut byte) {
+            Ok(1) => head.extend_from_slice(&byte),
+            _ => return None,
+        }
+    }
+    Some(head)
 }
 
 /// Reads up to and with `mark`.

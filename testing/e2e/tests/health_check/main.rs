@@ -77,7 +77,7 @@ impl Shared {
 
     fn serve(&self, number: usize, mut stream: TcpStream, name: &str) {
         let _ = stream.set_read_timeout(Some(LIMIT));
-        while let Some(head) = tidegate_e2e::upstream::read_head(&mut stream) {
+        while let Some(head) = harness::scripted::read_head(&mut stream) {
             let head = String::from_utf8_lossy(&head).into_owned();
             let is_check = head.starts_with("GET /health");
             if is_check {
