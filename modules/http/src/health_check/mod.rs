@@ -218,6 +218,13 @@ mod tests {
         let with_match = |inside: &str| format!("{} match m {{ status 200; }}", location(inside));
         check(&with_match("health_check match=m;"), "");
         check(&with_match("health_check match=n;"), "unknown match \"n\"");
+        check(
+            &format!(
+                "{} match b {{ status x; }}",
+                location("health_check match=b;")
+            ),
+            "invalid status \"x\"",
+        );
         check("match m { } match m { }", "duplicate match \"m\"");
         check("match m { status x; }", "invalid status \"x\"");
         check(

@@ -42,11 +42,13 @@ pub(super) struct TestSets {
 }
 
 fn read_match(line: &mut Line<'_>) -> Result<(), Refused> {
-    let set = TestSet::read(line)?;
+    let read = TestSet::read(line);
+    let name = lossy(line.arg(0));
     let sets = &mut line.loading.shared::<TestSets>().by_name;
-    let name = set.name.clone();
-    match sets.insert(name.clone(), Rc::new(set)) {
-        None => Ok(()),
+    // One that is refused is known all the same: whoever names it has made no mistake.
+    let refused = read.as_ref().err().cloned();
+    match sets.insert(name.clone(), Rc::new(read.unwrap_or_default())) {
+        None => refused.map_or(Ok(()), Err),
         Some(_) => Err(Refused::new(format!("duplicate match \"{name}\""))),
     }
 }
