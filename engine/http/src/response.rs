@@ -51,6 +51,9 @@ pub struct ResponseHead {
     pub content_type: Option<Bytes>,
     /// The `charset` parameter of Content-Type.
     pub charset: Option<Bytes>,
+    /// That parameter from its semicolon on, where another server wrote it otherwise than this one
+    /// does. It counts as long as its charset is the one above.
+    pub charset_said: Option<Bytes>,
     /// Length of the body, where it is known.
     pub content_length: Option<u64>,
     /// Content-Encoding.
@@ -82,6 +85,9 @@ pub struct ResponseHead {
     pub expects_trailers: bool,
 }
 
+/// How a charset is added to a type.
+pub(crate) const CHARSET: &[u8] = b"; charset=";
+
 /// When what is sent was changed last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LastModified {
@@ -104,6 +110,25 @@ impl LastModified {
 }
 
 impl ResponseHead {
+    /// Appends Content-Type; says whether there is one.
+    pub(crate) fn write_content_type(&self, out: &mut Vec<u8>) -> bool {
+        let Some(kind) = self.content_type.as_ref().filter(|kind| !kind.is_empty()) else {
+            return false;
+        };
+        out.extend_from_slice(kind);
+        let Some(charset) = &self.charset else {
+            return true;
+        };
+        let is_it = |said: &&Bytes| said.strip_suffix(b"\"").unwrap_or(said).ends_with(charset);
+        if let Some(said) = self.charset_said.as_ref().filter(is_it) {
+            out.extend_from_slice(said);
+        } else {
+            out.extend_from_slice(CHARSET);
+            out.extend_from_slice(charset);
+        }
+        true
+    }
+
     /// The time of Last-Modified, in seconds since 1970.
     pub fn modified(&self) -> Option<i64> {
         self.last_modified.as_ref()?.time()

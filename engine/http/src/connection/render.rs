@@ -87,16 +87,15 @@ fn content_fields(
     framing: BodyFraming,
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
-    if let Some(kind) = head.content_type.as_ref().filter(|kind| !kind.is_empty()) {
-        check_value(b"Content-Type", kind)?;
-        out.extend_from_slice(b"Content-Type: ");
-        out.extend_from_slice(kind);
-        if let Some(charset) = &head.charset {
-            check_value(b"Content-Type", charset)?;
-            out.extend_from_slice(b"; charset=");
-            out.extend_from_slice(charset);
-        }
+    let name = b"Content-Type";
+    let start = out.len();
+    out.extend_from_slice(b"Content-Type: ");
+    let value = out.len();
+    if head.write_content_type(out) {
+        check_value(name, &out[value..])?;
         out.extend_from_slice(b"\r\n");
+    } else {
+        out.truncate(start);
     }
     if let BodyFraming::Length(length) = framing {
         out.extend_from_slice(b"Content-Length: ");

@@ -279,14 +279,7 @@ fn sent_field(request: &Request, name: &[u8], out: &mut Vec<u8>) -> bool {
     match name {
         b"date" if head.date.is_some() => unless_empty(&head.date, out),
         b"server" if head.server.is_some() => unless_empty(&head.server, out),
-        b"content_type" => {
-            let found = unless_empty(&head.content_type, out);
-            if let (true, Some(charset)) = (found, &head.charset) {
-                out.extend_from_slice(b"; charset=");
-                out.extend_from_slice(charset);
-            }
-            found
-        }
+        b"content_type" => head.write_content_type(out),
         b"content_length" => head.content_length.is_some_and(|length| print(out, length)),
         b"content_encoding" => among_fields(head.content_encoding.as_deref(), out),
         b"last_modified" => match &head.last_modified {

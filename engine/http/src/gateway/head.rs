@@ -8,7 +8,7 @@ use super::settings::{Settings, ignore};
 use crate::bytes::Bytes;
 use crate::error::Error;
 use crate::request::Request;
-use crate::response::{LastModified, ResponseHead};
+use crate::response::{CHARSET, LastModified, ResponseHead};
 use base::bytes::list_has_token;
 use base::words::is_word;
 use http1::{ResponseField, ResponseName};
@@ -240,6 +240,9 @@ fn take<C>(
         | ResponseName::ContentLength => {}
         ResponseName::ContentType => {
             let (kind, charset) = split_type(value());
+            out.charset_said = (text.len() > kind.len())
+                .then(|| value().slice(kind.len(), text.len()))
+                .filter(|said| !said.starts_with(CHARSET) || said.ends_with(b"\""));
             out.content_type = Some(kind);
             out.charset = charset;
         }

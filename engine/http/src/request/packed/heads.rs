@@ -44,6 +44,7 @@ pub(super) fn write_response(head: &ResponseHead, text: &mut Writer) {
         reason,
         content_type,
         charset,
+        charset_said,
         content_length,
         content_encoding,
         last_modified,
@@ -60,7 +61,13 @@ pub(super) fn write_response(head: &ResponseHead, text: &mut Writer) {
         expects_trailers,
     } = head;
     text.number((*status).into());
-    for value in [reason, content_type, charset, content_encoding] {
+    for value in [
+        reason,
+        content_type,
+        charset,
+        charset_said,
+        content_encoding,
+    ] {
         text.optional_bytes(value.as_deref());
     }
     for value in [etag, location, date, server] {
@@ -81,6 +88,7 @@ pub(super) fn read_response(text: &mut Reader<'_>) -> ResponseHead {
         reason: text.optional_bytes(),
         content_type: text.optional_bytes(),
         charset: text.optional_bytes(),
+        charset_said: text.optional_bytes(),
         content_encoding: text.optional_bytes(),
         etag: text.optional_bytes(),
         location: text.optional_bytes(),
@@ -185,6 +193,7 @@ mod tests {
             reason: bytes("206 Some"),
             content_type: bytes("a/b"),
             charset: bytes("utf-8"),
+            charset_said: bytes(";charset=utf-8"),
             content_length: Some(1 << 40),
             content_encoding: bytes(""),
             last_modified: Some(LastModified::At(-1)),
