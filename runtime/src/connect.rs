@@ -4,10 +4,24 @@ use crate::clock::Millis;
 use crate::slots::{Class, Flags};
 use crate::stream::Stream;
 use crate::worker::Worker;
+use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use sys::socket::{self, Address, KeepAlive, Kind};
+
+/// Inside the error of a connection that was not begun: what the system said of the address to
+/// connect from. No peer has a part in that.
+#[derive(Debug)]
+pub struct BindFailed(pub io::Error);
+
+impl fmt::Display for BindFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bind() failed: {}", self.0)
+    }
+}
+
+impl std::error::Error for BindFailed {}
 
 /// How to connect.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +77,8 @@ impl Stream {
             if options.is_transparent {
                 socket::set_transparent(fd.as_fd(), address)?;
             }
-            socket::bind_before_connect(fd.as_fd(), local)?;
+            let bound = socket::bind_before_connect(fd.as_fd(), local);
+            bound.map_err(|error| io::Error::new(error.kind(), BindFailed(error)))?;
         }
         let connected = socket::connect(fd.as_fd(), address)?;
         let flags = match options.kind {

@@ -28,7 +28,7 @@ mod tests;
 
 pub use blocking::{BlockingPool, PoolFull};
 pub use clock::{Millis, WallClock};
-pub use connect::ConnectOptions;
+pub use connect::{BindFailed, ConnectOptions};
 pub use listener::{Accepted, ListenerId};
 pub use slots::{Class, ConnectionCounts, Parked, Wake};
 pub use stream::{Evicted, Stream};

@@ -96,11 +96,13 @@ impl Error {
         }
     }
 
-    /// How loudly it is logged. Clients' mistakes stay at `info`: anyone can make them.
+    /// How loudly it is logged. Clients' mistakes stay at `info`: anyone can make them. But a body
+    /// that is too large may be one of the configuration's.
     pub fn level(&self) -> Level {
         match self {
             // As configured, or told already by who ended it.
             Self::Aborted(Abort::Configured) => Level::Debug,
+            Self::Client { status: 413, .. } => Level::Error,
             Self::Client { .. } | Self::Aborted(_) => Level::Info,
             Self::Operator { .. } | Self::Upstream { .. } => Level::Error,
             Self::Resource { .. } => Level::Crit,

@@ -106,6 +106,13 @@ fn body<C: Codec>(
     (input, consumed): (Vec<u8>, usize),
     wants_buffering: bool,
 ) -> Result<Body, Error> {
+    let rest = input.len() - consumed;
+    let announced = if head.has_body { head.length } else { Some(0) };
+    if announced.is_some_and(|length| (rest as u64) > length) && request.method != Method::Head {
+        let doing = Doing::ReadingBody.text();
+        let what = "upstream sent more data than specified in \"Content-Length\" header";
+        request.log(runtime::log::Level::Warn, &format!("{what} {doing}"));
+    }
     if !head.has_body {
         // Bytes that belong to no response make the connection worthless.
         if input.len() == consumed {
@@ -114,7 +121,6 @@ fn body<C: Codec>(
         request.connection.http.give_buffer(input);
         return Ok(Body::Empty);
     }
-    let rest = input.len() - consumed;
     if let (Some(start), Some(length)) = (head.body_start, head.length)
         && length == rest as u64
     {

@@ -448,7 +448,7 @@ impl Visit {
             None if *settings.bind_dynamic => settings.local_address(request),
             local => local.clone(),
         };
-        let options = settings.connect_options(local);
+        let options = settings.connect_options(local.clone());
         let address = &self.claim.peer.config.address;
         let worker = &request.connection.http.worker;
         let connecting = Stream::connect(worker, address, &options);
@@ -461,7 +461,7 @@ impl Visit {
             }),
             Some(Err(error)) => {
                 let name = &self.claim.record.peer;
-                Err(Failure::of_connect(error, address, name))
+                Err(Failure::of_connect(error, local.as_ref(), (address, name)))
             }
         }
     }

@@ -307,7 +307,11 @@ impl<C: Codec> Exchange<'_, C> {
                     return Poll::Ready(result.map_err(failure));
                 }
                 if self.poll_client_left(cx) {
-                    return Poll::Ready(Err(Failure::ClientLeft(Doing::ReadingHead)));
+                    let doing = match incoming.input.is_empty() {
+                        true => Doing::Sending,
+                        false => Doing::ReadingHead,
+                    };
+                    return Poll::Ready(Err(Failure::ClientLeft(doing)));
                 }
                 Poll::Pending
             });

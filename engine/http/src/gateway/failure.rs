@@ -1,9 +1,10 @@
 //! Why an attempt on a peer failed: what the log says, whether another peer may help, what the
 //! client is told when none can.
 
-use super::settings::next;
+use super::settings::{Local, next};
 use crate::error::{Error, os_error};
 use engine::address::Address;
+use runtime::BindFailed;
 use runtime::log::Level;
 use std::io;
 
@@ -60,12 +61,26 @@ impl Failure {
         }
     }
 
-    /// A connection to `address`, which logs call `name`, was not made. Where sockets or memory
-    /// have run out here, no peer is to blame, and none could do better.
-    pub(super) fn of_connect(error: io::Error, address: &Address, name: &str) -> Self {
+    /// A connection from `local` to `address`, which logs call `name`, was not made. Where sockets
+    /// or memory have run out here, or the local address is none of ours, no peer is to blame,
+    /// and none could do better.
+    pub(super) fn of_connect(
+        error: io::Error,
+        local: Option<&Local>,
+        (address, name): (&Address, &str),
+    ) -> Self {
         if sys::errno::is_shortage(&error) {
             return Self::Ours(Error::resource("no connection to upstream", error));
         }
+        let error = match error.downcast::<BindFailed>() {
+            Ok(BindFailed(why)) => {
+                let from = local.map(|local| local.address.to_string());
+                let from = from.unwrap_or_default();
+                let from = from.strip_suffix(":0").unwrap_or(&from);
+                return Self::Ours(Error::resource(format!("bind({from}) failed"), why));
+            }
+            Err(error) => error,
+        };
         // What the network answers comes later than what the system says at once of the address,
         // which the log then names.
         let is_answer = matches!(
@@ -170,7 +185,7 @@ mod tests {
     /// An attempt to connect fails: what the log says of it, and how loudly.
     #[track_caller]
     fn check(kind: io::ErrorKind, address: &Address, level: Level, expected: &str) {
-        let failure = Failure::of_connect(kind.into(), address, &address.to_string());
+        let failure = Failure::of_connect(kind.into(), None, (address, &address.to_string()));
         let message = failure.message().unwrap();
         let (call, rest) = message.split_once(" failed (").unwrap();
         assert_eq!((failure.level(), call), (level, expected), "{message}");

@@ -143,7 +143,7 @@ async fn connect(
     let options = settings.connect_options(settings.local_address(request));
     let stream = Stream::connect(worker, &probe.address, &options)
         .await
-        .map_err(|error| Failure::of_connect(error, &probe.address, &probe.name))?;
+        .map_err(|error| Failure::of_connect(error, None, (&probe.address, &probe.name)))?;
     Ok(PeerStream {
         stream,
         requests: 1,
