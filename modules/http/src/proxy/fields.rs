@@ -98,10 +98,6 @@ impl Fields {
         if !is_said {
             target.write_host(out)?;
         }
-        let tells_end = match self.says_length() {
-            true => self.write_framing(request, body, out)?,
-            false => write_true_framing(body, out),
-        };
         for part in &self.set {
             match part {
                 Part::Lines(lines) => out.extend_from_slice(lines),
@@ -110,7 +106,10 @@ impl Fields {
                 }
             }
         }
-        Ok(tells_end)
+        match self.says_length() {
+            true => self.write_framing(request, body, out),
+            false => Ok(write_true_framing(body, out)),
+        }
     }
 
     /// Says where the body ends, where the configuration has a say in that.

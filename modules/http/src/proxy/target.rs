@@ -90,7 +90,8 @@ impl Target {
         groups: &Groups,
     ) -> Result<Rc<Self>, Result<Flow, Error>> {
         let text = template.eval(request);
-        let Ok(url) = Url::parse(&text) else {
+        let url = Url::parse(&text).ok();
+        let Some(url) = url.filter(|_| text.len() > b"http://".len()) else {
             let reason = format!("invalid URL prefix in \"{}\"", text.escape_ascii());
             return Err(Err(Error::operator(reason)));
         };
@@ -120,7 +121,8 @@ impl Target {
         Ok(())
     }
 
-    /// The URI to ask for. Never with bytes that could end a request line.
+    /// The URI to ask for. Never with bytes that could end a request line. What the client wrote
+    /// without escapes, and nothing has changed, stays without, as in nginx.
     pub(super) fn uri<'r>(&'r self, request: &'r Request) -> Cow<'r, [u8]> {
         if self.is_whole {
             return Cow::Borrowed(&self.uri);
@@ -136,13 +138,22 @@ impl Target {
                 path = path.get(self.replaced..).unwrap_or_default();
             }
         }
-        escape::uri(escape::Uri::Path, path, &mut out);
+        if request.uri_is_original && !has_escapes(request.original_uri()) {
+            out.extend_from_slice(&clean(path));
+        } else {
+            escape::uri(escape::Uri::Path, path, &mut out);
+        }
         if !request.args.is_empty() {
             out.push(b'?');
             out.extend_from_slice(&clean(&request.args));
         }
         Cow::Owned(out)
     }
+}
+
+/// Whether the path of `uri` has any.
+fn has_escapes(uri: &[u8]) -> bool {
+    matches!(memchr::memchr2(b'%', b'?', uri), Some(at) if uri[at] == b'%')
 }
 
 /// `$proxy_host` and `$proxy_port` for an authority.
@@ -209,6 +220,13 @@ mod tests {
         check("127.0.0.1", false, "127.0.0.1", "80");
         check("unix:/a", false, "localhost", "");
         check("group", true, "group", "80");
+    }
+
+    #[test]
+    fn escapes_of_a_path() {
+        assert!(has_escapes(b"/a%20b?c"));
+        assert!(!has_escapes(b"/a|b?c=%20"));
+        assert!(!has_escapes(b"/"));
     }
 
     #[test]
