@@ -87,6 +87,53 @@ fn a_redirecting_answer_lends_its_type() {
     assert_eq!(server.get("/to/nowhere").status, 404);
 }
 
+/// Where a server sends a request is a name as it stands, and never one that climbs: names were
+/// read as a client's, so that `#` ended them and `..` was resolved.
+#[test]
+fn where_a_redirecting_answer_leads() {
+    const ANSWERS: &[(&str, &str)] = &[
+        ("/plain", "X-Accel-Redirect: /to/a?b=c\r\n"),
+        ("/sharp", "X-Accel-Redirect: /to/a#b//c\r\n"),
+        ("/escaped", "X-Accel-Redirect: /to/a%23%20b?c=%20\r\n"),
+        ("/climbing", "X-Accel-Redirect: /to/../to/a\r\n"),
+        ("/hidden", "X-Accel-Redirect: /to/%2e%2e/to/a\r\n"),
+        ("/query", "X-Accel-Redirect: ?b=c\r\n"),
+        ("/nowhere", "X-Accel-Redirect: to/a\r\n"),
+    ];
+    let server = before(
+        ANSWERS,
+        "location / { proxy_pass http://127.0.0.1:{port_up}; }
+         location /to/ { internal; return 200 \"$uri $args\"; }",
+    );
+    let led_to = |path| server.get(path).text();
+    assert_eq!(led_to("/plain"), "/to/a b=c");
+    assert_eq!(led_to("/sharp"), "/to/a#b//c ");
+    assert_eq!(led_to("/escaped"), "/to/a# b c=%20");
+    for path in ["/climbing", "/hidden", "/query", "/nowhere"] {
+        assert_eq!(server.get(path).status, 404, "{path}");
+    }
+}
+
+/// What the configuration passes stayed hidden where it was hidden there too.
+#[test]
+fn a_field_that_is_passed_is_not_hidden() {
+    const ANSWERS: &[(&str, &str)] = &[("/", "X-One: 1\r\nX-Two: 2\r\nX-Pad: 3\r\n")];
+    let server = before(
+        ANSWERS,
+        "location / {
+             proxy_pass http://127.0.0.1:{port_up};
+             proxy_hide_header X-One;
+             proxy_hide_header X-Two;
+             proxy_pass_header x-one;
+             proxy_pass_header X-Pad;
+         }",
+    );
+    let answer = server.get("/");
+    assert_eq!(answer.header("X-One"), Some("1"));
+    assert_eq!(answer.header("X-Two"), None);
+    assert_eq!(answer.header("X-Pad"), Some("3"));
+}
+
 #[test]
 fn variables_have_of_repeated_fields_what_counts() {
     const ANSWERS: &[(&str, &str)] = &[

@@ -17,7 +17,6 @@ use crate::body::Body;
 use crate::bytes::Bytes;
 use crate::error::Error;
 use crate::module::Flow;
-use crate::redirect;
 use crate::request::Request;
 use crate::response::{Response, ResponseHead};
 use http1::{Known, Method, ResponseName};
@@ -179,9 +178,9 @@ fn redirected<C>(request: &mut Request, call: &Call<C>, head: &UpstreamHead) -> 
     if let Some(name) = target.strip_prefix(b"@") {
         return Some(Flow::Named(name.to_vec()));
     }
-    let (path, args) = redirect::split_args(&target);
-    let normalized = http1::uri::normalize(path, false).ok();
-    let Some((uri, _)) = normalized.filter(|_| !target.is_empty()) else {
+    // What a server says is a name as it stands: `#` and several slashes belong to it.
+    let split = http1::uri::split_unsafe(&target).ok();
+    let Some((uri, args)) = split.filter(|(path, _)| path.starts_with(b"/")) else {
         let shown = String::from_utf8_lossy(&target).into_owned();
         let doing = Doing::ReadingHead.text();
         let message = format!("unsafe URI \"{shown}\" was detected {doing}");
@@ -191,7 +190,7 @@ fn redirected<C>(request: &mut Request, call: &Call<C>, head: &UpstreamHead) -> 
     if request.method != Method::Head {
         request.method = Method::Get;
     }
-    let args = args.to_vec();
+    let (uri, args) = (uri.into_owned(), args.unwrap_or_default().to_vec());
     Some(Flow::Redirect { uri, args })
 }
 

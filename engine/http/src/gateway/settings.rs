@@ -256,10 +256,8 @@ impl Settings {
         let passes = |name: &[u8]| self.pass.iter().any(|p| p.eq_ignore_ascii_case(name));
         let usual = usual.iter().map(|name| name.as_bytes());
         let mut hidden = Hidden::default();
-        for name in usual
-            .filter(|name| !passes(name))
-            .chain(self.hide.iter().map(Vec::as_slice))
-        {
+        let all = usual.chain(self.hide.iter().map(Vec::as_slice));
+        for name in all.filter(|name| !passes(name)) {
             match ResponseName::from_name(name) {
                 ResponseName::Other => hidden.others.push(name.to_vec()),
                 known => hidden.known |= known.bit(),
