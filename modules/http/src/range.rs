@@ -35,8 +35,10 @@ fn start(request: &mut Request, head: &mut ResponseHead, body: &mut Body) -> Res
         return Ok(());
     }
     let max = match body {
-        // What comes in order and once cannot be sent in another order.
+        // What comes in order and once cannot be sent in another order. What another server answers
+        // comes so mostly, and should not depend on it.
         Body::Source(_) => Some(1),
+        _ if head.is_final => Some(1),
         _ if max_ranges.is_set() => Some(usize::try_from(**max_ranges).unwrap_or(usize::MAX)),
         _ => None,
     };

@@ -22,6 +22,9 @@ fn before(answers: &'static [(&str, &str)], locations: &str) -> (Server, Scripte
     let upstream = answering(answers);
     let server = Server::of_one(locations)
         .with_port("up", upstream.port())
+        .allow_log("upstream")
+        .allow_log("too large body")
+        .allow_log("[crit]")
         .allow_log("unsafe URI")
         .start();
     (server, upstream)
@@ -85,53 +88,6 @@ fn a_redirecting_answer_lends_its_type() {
     assert_eq!(kind("/to/typed").as_deref(), Some("text/y; charset=koi8-r"));
     assert_eq!(kind("/plain"), None);
     assert_eq!(server.get("/to/nowhere").status, 404);
-}
-
-/// Where a server sends a request is a name as it stands, and never one that climbs: names were
-/// read as a client's, so that `#` ended them and `..` was resolved.
-#[test]
-fn where_a_redirecting_answer_leads() {
-    const ANSWERS: &[(&str, &str)] = &[
-        ("/plain", "X-Accel-Redirect: /to/a?b=c\r\n"),
-        ("/sharp", "X-Accel-Redirect: /to/a#b//c\r\n"),
-        ("/escaped", "X-Accel-Redirect: /to/a%23%20b?c=%20\r\n"),
-        ("/climbing", "X-Accel-Redirect: /to/../to/a\r\n"),
-        ("/hidden", "X-Accel-Redirect: /to/%2e%2e/to/a\r\n"),
-        ("/query", "X-Accel-Redirect: ?b=c\r\n"),
-        ("/nowhere", "X-Accel-Redirect: to/a\r\n"),
-    ];
-    let server = before(
-        ANSWERS,
-        "location / { proxy_pass http://127.0.0.1:{port_up}; }
-         location /to/ { internal; return 200 \"$uri $args\"; }",
-    );
-    let led_to = |path| server.get(path).text();
-    assert_eq!(led_to("/plain"), "/to/a b=c");
-    assert_eq!(led_to("/sharp"), "/to/a#b//c ");
-    assert_eq!(led_to("/escaped"), "/to/a# b c=%20");
-    for path in ["/climbing", "/hidden", "/query", "/nowhere"] {
-        assert_eq!(server.get(path).status, 404, "{path}");
-    }
-}
-
-/// What the configuration passes stayed hidden where it was hidden there too.
-#[test]
-fn a_field_that_is_passed_is_not_hidden() {
-    const ANSWERS: &[(&str, &str)] = &[("/", "X-One: 1\r\nX-Two: 2\r\nX-Pad: 3\r\n")];
-    let server = before(
-        ANSWERS,
-        "location / {
-             proxy_pass http://127.0.0.1:{port_up};
-             proxy_hide_header X-One;
-             proxy_hide_header X-Two;
-             proxy_pass_header x-one;
-             proxy_pass_header X-Pad;
-         }",
-    );
-    let answer = server.get("/");
-    assert_eq!(answer.header("X-One"), Some("1"));
-    assert_eq!(answer.header("X-Two"), None);
-    assert_eq!(answer.header("X-Pad"), Some("3"));
 }
 
 #[test]
@@ -254,4 +210,184 @@ fn hints_that_had_no_room_leave_when_there_is() {
     let mut rest = String::new();
     stream.read_to_string(&mut rest).expect("an answer");
     assert!(rest.starts_with("HTTP/1.1 204 "), "{rest}");
+}
+
+/// Where a server sends a request is a name as it stands, and never one that climbs: names were
+/// read as a client's, so that `#` ended them and `..` was resolved.
+#[test]
+fn where_a_redirecting_answer_leads() {
+    const ANSWERS: &[(&str, &str)] = &[
+        ("/plain", "X-Accel-Redirect: /to/a?b=c\r\n"),
+        ("/sharp", "X-Accel-Redirect: /to/a#b//c\r\n"),
+        ("/escaped", "X-Accel-Redirect: /to/a%23%20b?c=%20\r\n"),
+        ("/climbing", "X-Accel-Redirect: /to/../to/a\r\n"),
+        ("/hidden", "X-Accel-Redirect: /to/%2e%2e/to/a\r\n"),
+        ("/query", "X-Accel-Redirect: ?b=c\r\n"),
+        ("/nowhere", "X-Accel-Redirect: to/a\r\n"),
+    ];
+    let (server, _upstream) = before(
+        ANSWERS,
+        "location / { proxy_pass http://127.0.0.1:{port_up}; }
+         location /to/ { internal; return 200 \"$uri $args\"; }",
+    );
+    let led_to = |path| server.get(path).text();
+    assert_eq!(led_to("/plain"), "/to/a b=c");
+    assert_eq!(led_to("/sharp"), "/to/a#b//c ");
+    assert_eq!(led_to("/escaped"), "/to/a# b c=%20");
+    for path in ["/climbing", "/hidden", "/query", "/nowhere"] {
+        assert_eq!(server.get(path).status, 404, "{path}");
+    }
+}
+
+/// What the configuration passes stayed hidden where it was hidden there too.
+#[test]
+fn a_field_that_is_passed_is_not_hidden() {
+    const ANSWERS: &[(&str, &str)] = &[("/", "X-One: 1\r\nX-Two: 2\r\nX-Pad: 3\r\n")];
+    let (server, _upstream) = before(
+        ANSWERS,
+        "location / {
+             proxy_pass http://127.0.0.1:{port_up};
+             proxy_hide_header X-One;
+             proxy_hide_header X-Two;
+             proxy_pass_header x-one;
+             proxy_pass_header X-Pad;
+         }",
+    );
+    let answer = server.get("/");
+    assert_eq!(answer.header("X-One"), Some("1"));
+    assert_eq!(answer.header("X-Two"), None);
+    assert_eq!(answer.header("X-Pad"), Some("3"));
+}
+
+/// A charset was told in our own words: `; charset=utf-8`, whatever the server had written.
+#[test]
+fn types_are_passed_as_they_are_said() {
+    const ANSWERS: &[(&str, &str)] = &[
+        ("/plain", "Content-Type: text/html; charset=utf-8\r\n"),
+        ("/narrow", "Content-Type: text/html;charset=UTF-8\r\n"),
+        ("/quoted", "Content-Type: text/html; charset=\"utf-8\"\r\n"),
+        ("/loud", "Content-Type: text/html ; Charset=utf-8\r\n"),
+        ("/changed", "Content-Type: text/html;charset=UTF-8\r\n"),
+    ];
+    let (server, _upstream) = before(
+        ANSWERS,
+        "location / { proxy_pass http://127.0.0.1:{port_up}; }
+         location /changed {
+             proxy_pass http://127.0.0.1:{port_up};
+             charset utf-8;
+             override_charset on;
+         }",
+    );
+    for (path, field) in ANSWERS {
+        let answer = server.get(path);
+        let kind = answer.header("Content-Type").expect("a type");
+        match *path {
+            "/changed" => assert_eq!(kind, "text/html; charset=utf-8"),
+            _ => assert_eq!(format!("Content-Type: {kind}\r\n"), *field),
+        }
+    }
+}
+
+/// Of a path that the client wrote without escapes, nginx replaces the beginning and changes
+/// nothing; some bytes were escaped here.
+#[test]
+fn what_is_written_plainly_is_asked_for_plainly() {
+    let upstream = Scripted::answering(|_, stream, _| {
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        stream.write_all(answer).is_ok()
+    });
+    let server = Server::of_one(
+        "location /a/ { proxy_pass http://127.0.0.1:{port_up}/b/; }
+         location /rewritten { rewrite ^ /c|d break; proxy_pass http://127.0.0.1:{port_up}/; }
+         location /body/ {
+             proxy_pass http://127.0.0.1:{port_up};
+             proxy_set_header X-Own 1;
+         }",
+    )
+    .with_port("up", upstream.port())
+    .start();
+    let asked = |path: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        assert_eq!(server.request(request).status, 200, "{path}");
+        let (_, head) = upstream.requests().pop().expect("a request");
+        head.split(' ').nth(1).map(str::to_owned)
+    };
+    let is_asked = |path, expected: &str| assert_eq!(asked(path).as_deref(), Some(expected));
+    is_asked("/a/x|{y}//\u{e4}?\"z", "/b/x|{y}/\u{e4}?\"z");
+    is_asked("/a/x|%7By%7D/\u{e4}?z", "/b/x%7C%7By%7D/%C3%A4?z");
+    is_asked("/rewritten", "/c%7Cd");
+}
+
+/// What is not the server's doing is not its status, and what operators look for is in the log.
+#[test]
+fn faults_that_are_no_servers_are_told_as_such() {
+    const ANSWERS: &[(&str, &str)] = &[("/", "")];
+    let (server, _upstream) = before(
+        ANSWERS,
+        "location / { proxy_pass http://127.0.0.1:{port_up}; }
+         location /small/ { proxy_pass http://127.0.0.1:{port_up}; client_max_body_size 1; }
+         location /far/ {
+             proxy_pass http://127.0.0.1:{port_up};
+             proxy_bind 192.0.2.1;
+             error_page 500 /status;
+         }
+         location /status { return 200 $upstream_status; }
+         location /empty/ { proxy_pass http://$arg_none; }",
+    );
+    assert_eq!(server.get("/far/").text(), "-");
+    assert_eq!(server.get("/empty/").status, 500);
+    let request = "POST /small/ HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab";
+    assert_eq!(server.request(request).status, 413);
+    let log = server.error_log();
+    for line in [
+        "bind(192.0.2.1) failed (99: Cannot assign requested address)",
+        "invalid URL prefix in \"http://\"",
+    ] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
+    let is_error =
+        |line: &&str| line.contains("[error]") && line.contains("too large body: 2 bytes");
+    assert!(log.lines().any(|line| is_error(&line)), "{log}");
+}
+
+#[test]
+fn bytes_beyond_an_answer_are_warned_of() {
+    let upstream = Scripted::answering(|_, stream, _| {
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokay";
+        let _ = stream.write_all(answer);
+        false
+    });
+    let port = upstream.port();
+    let server = Server::of_one(&format!(
+        "location / {{ proxy_pass http://127.0.0.1:{port}; }}"
+    ))
+    .allow_log("more data than specified")
+    .start();
+    assert_eq!(server.get("/").text(), "ok");
+    let line = "[warn] upstream sent more data than specified in \"Content-Length\" header while";
+    let log = server.error_log();
+    let has_it = log.lines().any(|one| {
+        line.split_once(' ')
+            .is_some_and(|(level, text)| one.contains(level) && one.contains(text))
+    });
+    assert!(has_it, "{log}");
+}
+
+/// Whether a client got several ranges depended on how the answer had arrived.
+#[test]
+fn several_ranges_of_an_answer_are_all_of_it() {
+    let upstream = Scripted::answering(|_, stream, _| {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789";
+        stream.write_all(head).is_ok()
+    });
+    let server = Server::of_one(
+        "location / { proxy_pass http://127.0.0.1:{port_up}; proxy_force_ranges on; }",
+    )
+    .with_port("up", upstream.port())
+    .start();
+    for (range, status, body) in [("1-2,4-5", 200, "0123456789"), ("1-2", 206, "12")] {
+        let request = format!("GET / HTTP/1.1\r\nHost: h\r\nRange: bytes={range}\r\n\r\n");
+        let answer = server.request(request);
+        assert_eq!((answer.status, answer.text().as_str()), (status, body));
+    }
 }
