@@ -159,6 +159,9 @@ impl ResponseParser {
             match self.header.read(buf, &mut self.pos, true) {
                 Ok(HeaderStep::Partial) => return Ok(None),
                 Ok(HeaderStep::End) => return Ok(Some(self.pos)),
+                Ok(HeaderStep::Line { name, .. }) if is_status_line(name.of(buf)) => {
+                    head.repeats_status_line = true;
+                }
                 Ok(HeaderStep::Line { name, value, .. }) => head.fields.push(ResponseField {
                     name,
                     value,
@@ -166,7 +169,7 @@ impl ResponseParser {
                 }),
                 Err(_) => {
                     let line = self.bad_line(buf, line_start);
-                    if !line.of(buf).starts_with(b"HTTP/") {
+                    if !is_status_line(line.of(buf)) {
                         return Err(BadResponse::HeaderLine(line));
                     }
                     head.repeats_status_line = true;
@@ -298,6 +301,12 @@ fn status_code(digits: &[u8; 3]) -> Option<u16> {
     let [hundreds, tens, ones] = digits.map(|digit| u16::from(digit.wrapping_sub(b'0')));
     let is_code = (1..10).contains(&hundreds) && tens < 10 && ones < 10;
     is_code.then_some(hundreds * 100 + tens * 10 + ones)
+}
+
+/// Whether a line, of which this is the beginning, is a status line and no field: its name would be
+/// no token.
+fn is_status_line(begins: &[u8]) -> bool {
+    begins.starts_with(b"HTTP/")
 }
 
 /// Whether `major.minor`, which is 1.0 at least, is 1.1 or more.

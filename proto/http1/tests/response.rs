@@ -99,6 +99,12 @@ fn heads_and_their_framing() {
         "HTTP/1.1 200 OK\r\nHTTP/1.1 404 No\r\nContent-Length: 1\r\nHTTP/ a\0b\n\r\n",
         "200 \"200 OK\" 1 fields, Length(1), keep false, 0 left",
     );
+    for line in ["HTTP/1.1", "HTTP/", "HTTP/1.1:x", "HTTP/x: 1"] {
+        check(
+            &format!("HTTP/1.1 200 OK\r\n{line}\r\nContent-Length: 1\r\n\r\n"),
+            "200 \"200 OK\" 1 fields, Length(1), keep false, 0 left",
+        );
+    }
     check("HTTP/1.1 200 OK\r\nX: y\r\n", "partial");
     check("HTTP/999.999 200 OK\r\nX: y\r\n", "partial");
     check("HTTP/1.1 20", "partial");

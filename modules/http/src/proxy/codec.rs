@@ -191,7 +191,9 @@ impl Codec for Http1 {
                     fields: std::mem::take(&mut self.parsed.fields),
                 };
                 self.parser = ResponseParser::default();
+                let repeats_status_line = self.parsed.repeats_status_line;
                 self.parsed.reset();
+                self.parsed.repeats_status_line = repeats_status_line;
                 Ok(HeadStep::Interim(len, interim))
             }
             Some(len) => self.complete(input, len),
