@@ -119,7 +119,11 @@ impl ResponseHead {
         let Some(charset) = &self.charset else {
             return true;
         };
-        let is_it = |said: &&Bytes| said.strip_suffix(b"\"").unwrap_or(said).ends_with(charset);
+        let is_it = |said: &&Bytes| {
+            let said = said.strip_suffix(b"\"").unwrap_or(said);
+            let before = said.strip_suffix(&**charset);
+            before.is_some_and(|before| before.ends_with(b"=") || before.ends_with(b"=\""))
+        };
         if let Some(said) = self.charset_said.as_ref().filter(is_it) {
             out.extend_from_slice(said);
         } else {

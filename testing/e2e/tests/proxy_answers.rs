@@ -74,6 +74,14 @@ fn a_redirecting_answer_lends_its_type() {
             "/to/typed",
             "X-Accel-Redirect: /typed\r\nContent-Type: text/x; charset=koi8-r\r\n",
         ),
+        (
+            "/to/twice",
+            "X-Accel-Redirect: /to/bare\r\nContent-Type: text/x; charset=koi8-r\r\n",
+        ),
+        (
+            "/to/bare",
+            "X-Accel-Redirect: /plain\r\nContent-Type: text/z\r\n",
+        ),
         ("/to/nowhere", "X-Accel-Redirect: \r\n"),
         ("/plain", "X-Up: 1\r\n"),
         ("/typed", "Content-Type: text/y\r\n"),
@@ -86,6 +94,8 @@ fn a_redirecting_answer_lends_its_type() {
     assert_eq!(kind("/to/plain").as_deref(), Some("text/x; charset=koi8-r"));
     // Its charset is another matter, as in nginx.
     assert_eq!(kind("/to/typed").as_deref(), Some("text/y; charset=koi8-r"));
+    // Of two the last lends each of them that it has.
+    assert_eq!(kind("/to/twice").as_deref(), Some("text/z; charset=koi8-r"));
     assert_eq!(kind("/plain"), None);
     assert_eq!(server.get("/to/nowhere").status, 404);
 }
@@ -268,21 +278,27 @@ fn types_are_passed_as_they_are_said() {
         ("/quoted", "Content-Type: text/html; charset=\"utf-8\"\r\n"),
         ("/loud", "Content-Type: text/html ; Charset=utf-8\r\n"),
         ("/changed", "Content-Type: text/html;charset=UTF-8\r\n"),
+        ("/longer", "Content-Type: text/html;charset=not-x\r\n"),
     ];
-    let (server, _upstream) = before(
-        ANSWERS,
-        "location / { proxy_pass http://127.0.0.1:{port_up}; }
-         location /changed {
-             proxy_pass http://127.0.0.1:{port_up};
-             charset utf-8;
-             override_charset on;
+    let upstream = answering(ANSWERS);
+    let server = Server::new(
+        "charset_map not-x x { 80 81; }
+         override_charset on;
+         server {
+             listen 127.0.0.1:{port};
+             location / { proxy_pass http://127.0.0.1:{port_up}; }
+             location /changed { proxy_pass http://127.0.0.1:{port_up}; charset utf-8; }
+             location /longer { proxy_pass http://127.0.0.1:{port_up}; charset x; }
          }",
-    );
+    )
+    .with_port("up", upstream.port())
+    .start();
     for (path, field) in ANSWERS {
         let answer = server.get(path);
         let kind = answer.header("Content-Type").expect("a type");
         match *path {
             "/changed" => assert_eq!(kind, "text/html; charset=utf-8"),
+            "/longer" => assert_eq!(kind, "text/html; charset=x"),
             _ => assert_eq!(format!("Content-Type: {kind}\r\n"), *field),
         }
     }

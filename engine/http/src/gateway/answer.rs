@@ -229,7 +229,8 @@ fn keep_fields<C>(
 /// The media type that was kept from a response for the one that takes its place, where that
 /// would be named by its extension alone.
 pub(crate) fn kept_type(request: &Request) -> Option<Bytes> {
-    let mut kept = request.extra_fields.iter();
+    // The last of several: each took the place of the one before.
+    let mut kept = request.extra_fields.iter().rev();
     let (_, value) = kept.find(|(name, value)| is_type(name) && !value.is_empty())?;
     Some(head::split_type(value.clone()).0)
 }
@@ -239,22 +240,19 @@ fn is_type(name: &[u8]) -> bool {
 }
 
 /// Puts fields kept from earlier into the head of the final response, before its own: of cookies
-/// of one name the later counts. A kept type is that of a response without one, and its charset
+/// of one name the later counts. The last kept type is that of a response without one, and its charset
 /// stays, whoever says the type, as in nginx.
 pub(crate) fn merge_kept(request: &mut Request, head: &mut ResponseHead) {
     if request.extra_fields.is_empty() {
         return;
     }
     let mut fields = std::mem::take(&mut request.extra_fields);
-    fields.retain(|(name, value)| {
-        let is_type = is_type(name);
-        if is_type {
-            let (kind, charset) = head::split_type(value.clone());
-            head.charset = head.charset.take().or(charset);
-            head.content_type.get_or_insert(kind);
-        }
-        !is_type
-    });
+    for (_, value) in fields.iter().rev().filter(|(name, _)| is_type(name)) {
+        let (kind, charset) = head::split_type(value.clone());
+        head.charset = head.charset.take().or(charset);
+        head.content_type.get_or_insert(kind);
+    }
+    fields.retain(|(name, _)| !is_type(name));
     fields.append(&mut head.fields);
     head.fields = fields;
 }
