@@ -203,6 +203,20 @@ fn a_broken_tunnel_is_told_of() {
     }
 }
 
+/// A client that takes nothing is told of as such.
+#[test]
+fn a_client_that_does_not_read_is_told_of() {
+    let flood = Step::Repeat(vec![b'x'; 64 << 10], 1000);
+    let upstream = Scripted::new(&[Step::Request, Step::send(ANSWER), flood, Step::Stay]);
+    let both = [Binary::Tidegate, Binary::Nginx];
+    for binary in both.iter().filter(|binary| binary.is_available()) {
+        let (server, _client) = tunnel(binary, &upstream, "send_timeout 500ms;");
+        let told =
+            "client timed out (110: Connection timed out) while proxying upgraded connection";
+        server.wait_for_error_log(told);
+    }
+}
+
 /// What came with the answer does not give silence a second time: it did where the first bytes
 /// were moved in the tunnel's first turn.
 #[test]

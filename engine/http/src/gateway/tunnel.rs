@@ -276,16 +276,26 @@ struct Join {
 }
 
 impl Join {
+    /// Milliseconds that the peer may do nothing.
+    fn patience(&self) -> u32 {
+        let rules = &self.rules;
+        match self.up.is_empty() {
+            true => rules.read_timeout,
+            false => rules.read_timeout.min(rules.send_timeout),
+        }
+    }
+
+    /// Whether it is the client whose time is over first.
+    fn waits_for_client(&self) -> bool {
+        !self.down.is_empty() && self.rules.client_timeout <= self.patience()
+    }
+
     /// Gives the silence its time again.
     fn touch(&self) {
-        let rules = &self.rules;
-        let mut millis = rules.read_timeout;
-        if !self.up.is_empty() {
-            millis = millis.min(rules.send_timeout);
-        }
-        if !self.down.is_empty() {
-            millis = millis.min(rules.client_timeout);
-        }
+        let millis = match self.waits_for_client() {
+            true => self.rules.client_timeout,
+            false => self.patience(),
+        };
         let at = self.client.http.worker.now().saturating_add(millis.into());
         self.peer.set_deadline(Some(at));
         self.client.stream.set_deadline(Some(at));
@@ -364,7 +374,12 @@ impl Future for Join {
             }
             Poll::Ready(Err(error)) => {
                 let is_late = error.kind() == io::ErrorKind::TimedOut;
-                let text = format!("upstream timed out (110: Connection timed out) {DOING}");
+                let who = if join.waits_for_client() {
+                    "client"
+                } else {
+                    "upstream"
+                };
+                let text = format!("{who} timed out (110: Connection timed out) {DOING}");
                 join.ended(is_late.then_some((Level::Info, text)))
             }
         }
