@@ -16,8 +16,12 @@ use crate::request::Request;
 use crate::response::{LastModified, Response};
 use http1::Version;
 use rate::Rate;
+use runtime::Millis;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 /// Bytes of pipelined responses that are held back to leave together.
 const HELD_MAX: usize = 32 << 10;
@@ -296,10 +300,10 @@ impl Sender<'_> {
         body: &mut Body,
         is_first: bool,
     ) -> Result<Option<Chunk>, Error> {
-        let ready = std::future::poll_fn(|cx| {
-            std::task::Poll::Ready(match body.poll_chunk(cx) {
-                std::task::Poll::Ready(chunk) => Some(chunk),
-                std::task::Poll::Pending => None,
+        let ready = poll_fn(|cx| {
+            Poll::Ready(match body.poll_chunk(cx) {
+                Poll::Ready(chunk) => Some(chunk),
+                Poll::Pending => None,
             })
         });
         match ready.await {
@@ -340,7 +344,7 @@ impl Sender<'_> {
         let mut done = 0;
         let total = self.out.len() + bytes.len();
         while done < total {
-            let room = self.allowed().await;
+            let room = self.allowed().await?;
             let head = self.out.get(done..).unwrap_or_default();
             let head = &head[..head.len().min(room)];
             let body = &bytes[done.saturating_sub(self.out.len())..];
@@ -366,18 +370,31 @@ impl Sender<'_> {
         Ok(())
     }
 
-    /// Bytes that may be written now; waits where the rate says so.
-    async fn allowed(&self) -> usize {
+    /// Bytes that may be written now; waits where the rate says so, unless the client leaves
+    /// meanwhile.
+    async fn allowed(&self) -> Result<usize, Error> {
         let Some(rate) = &self.rate else {
-            return usize::MAX;
+            return Ok(usize::MAX);
         };
         loop {
-            let worker = &self.connection.http.worker;
-            match rate.allowance(self.written, worker.now()) {
-                Ok(room) => return usize::try_from(room).unwrap_or(usize::MAX),
-                Err(wait) => worker.sleep(wait).await,
+            let now = self.connection.http.worker.now();
+            match rate.allowance(self.written, now) {
+                Ok(room) => return Ok(usize::try_from(room).unwrap_or(usize::MAX)),
+                Err(wait) => self.pause(wait).await?,
             }
         }
+    }
+
+    async fn pause(&self, millis: Millis) -> Result<(), Error> {
+        let mut sleep = pin!(self.connection.http.worker.sleep(millis));
+        poll_fn(|cx| match sleep.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Ok(())),
+            Poll::Pending if self.connection.poll_left(cx) => {
+                Poll::Ready(Err(Error::Aborted(Abort::ClientLeft)))
+            }
+            Poll::Pending => Poll::Pending,
+        })
+        .await
     }
 
     /// Counts what was written; waits when the socket is full.

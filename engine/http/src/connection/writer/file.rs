@@ -40,7 +40,7 @@ impl Sender<'_> {
         };
         let mut at = range.start;
         while at < range.end {
-            let room = self.allowed().await as u64;
+            let room = self.allowed().await? as u64;
             let count = usize::try_from((range.end - at).min(max).min(room)).unwrap_or(usize::MAX);
             let sent = self.connection.stream.try_sendfile(range.fd(), at, count);
             if matches!(sent, Ok(0)) {
