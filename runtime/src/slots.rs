@@ -42,6 +42,11 @@ impl Class {
     pub(crate) const EVICTABLE: [Self; 4] =
         [Self::Idle, Self::Header, Self::Reading, Self::Sending];
 
+    /// Whether it is a client's connection.
+    pub(crate) fn is_client(self) -> bool {
+        !matches!(self, Self::Peer | Self::Background)
+    }
+
     pub(crate) fn is_evictable(self) -> bool {
         Self::EVICTABLE.contains(&self)
     }
@@ -69,7 +74,7 @@ pub enum Wake {
     Closed,
     /// Its deadline has passed.
     TimedOut,
-    /// It is given up for a new connection and should close.
+    /// It is given up, for a new connection or as the worker ends, and should close.
     Evicted,
     /// The worker is going to stop; what is idle should close.
     Shutdown,

@@ -12,14 +12,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use sys::socket::{self, Address, Kind, PeerAddr};
 
-/// A connection was given up for a new one. Inside an [`io::Error`] of the kind
+/// A connection was given up, for a new one or because the worker ends. Inside an [`io::Error`] of the kind
 /// `ConnectionAborted`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evicted;
 
 impl fmt::Display for Evicted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("connection given up for a new one")
+        f.write_str("connection given up")
     }
 }
 

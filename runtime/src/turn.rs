@@ -190,4 +190,21 @@ impl Worker {
             self.wake(waiting, Wake::Shutdown);
         }
     }
+
+    /// Gives up the connections of all clients: who waits for one is told as if it stood in the
+    /// way of a new one, and can still say what became of it.
+    pub fn give_up_clients(&self) {
+        let clients = self.slots.borrow().clients();
+        for key in clients {
+            let waiting = {
+                let mut slots = self.slots.borrow_mut();
+                let Some(slot) = slots.find(key) else {
+                    continue;
+                };
+                slot.flags.add(Flags::EVICTED);
+                std::mem::take(&mut slot.waiting)
+            };
+            self.wake(waiting, Wake::Evicted);
+        }
+    }
 }

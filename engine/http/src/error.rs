@@ -119,7 +119,7 @@ impl std::fmt::Display for Error {
             Self::Resource { doing, source } => write!(f, "{doing} ({})", os_error(source)),
             Self::Aborted(Abort::ClientLeft) => f.write_str("client prematurely closed connection"),
             Self::Aborted(Abort::TimedOut) => f.write_str("client timed out"),
-            Self::Aborted(Abort::Evicted) => f.write_str("connection given up for a new one"),
+            Self::Aborted(Abort::Evicted) => f.write_str("connection given up"),
             Self::Aborted(Abort::SourceFailed) => f.write_str("response could not be completed"),
             Self::Aborted(Abort::Configured) => f.write_str("connection closed as configured"),
         }

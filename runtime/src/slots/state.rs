@@ -382,12 +382,21 @@ impl Slots {
 
     /// Everyone who is parked.
     pub(crate) fn parked(&self) -> Vec<Key> {
-        let parked = |(index, slot): (usize, &Slot)| {
+        self.keys(|slot| matches!(slot.waiting, Waiting::Parked(_)))
+    }
+
+    /// Those of clients.
+    pub(crate) fn clients(&self) -> Vec<Key> {
+        self.keys(|slot| slot.in_use && slot.class.is_client())
+    }
+
+    fn keys(&self, is_wanted: impl Fn(&Slot) -> bool) -> Vec<Key> {
+        let key = |(index, slot): (usize, &Slot)| {
             let index = u32::try_from(index).ok()?;
             let generation = slot.generation;
-            matches!(slot.waiting, Waiting::Parked(_)).then_some(Key { index, generation })
+            is_wanted(slot).then_some(Key { index, generation })
         };
-        self.slots.iter().enumerate().filter_map(parked).collect()
+        self.slots.iter().enumerate().filter_map(key).collect()
     }
 
     /// Sets or removes a deadline. A later one than what is armed is only stored: when the

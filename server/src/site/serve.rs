@@ -7,7 +7,7 @@ use http::connection::accept::accept;
 use http::worker::{HttpWorker, WorkerCounters};
 use runtime::log::Level;
 use runtime::{BlockingPool, ListenerId, Worker, WorkerLimits};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
@@ -16,6 +16,10 @@ use std::time::Duration;
 
 /// Milliseconds between two looks at whether a worker that is to end has nothing left.
 const END_CHECK_MILLIS: u64 = 20;
+
+/// How long requests that are given up have to be logged, in milliseconds. Most need none of it;
+/// those that wait for something else than their client, such as `limit_rate`, hear of it then.
+const LAST_WORDS_MILLIS: u64 = 500;
 
 /// Serves until the worker is told to end.
 pub(super) fn run(loaded: &Loaded, plan: &ProcessPlan, prefix: &Path, context: WorkerContext) {
@@ -183,14 +187,19 @@ impl Orders {
             self.worker.now() + u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)
         });
         let worker = Rc::downgrade(&self.worker);
+        let end = Cell::new(None);
         self.worker.on_timer_every(END_CHECK_MILLIS, move || {
             let Some(worker) = worker.upgrade() else {
                 return false;
             };
-            let is_late = deadline.is_some_and(|deadline| worker.now() >= deadline);
-            if worker.busy_slots() == 0 || is_late {
+            let now = worker.now();
+            if worker.busy_slots() == 0 || end.get().is_some_and(|end| now >= end) {
                 worker.stop();
                 return false;
+            }
+            if end.get().is_none() && deadline.is_some_and(|deadline| now >= deadline) {
+                worker.give_up_clients();
+                end.set(Some(now + LAST_WORDS_MILLIS));
             }
             true
         });
