@@ -74,10 +74,11 @@ impl Stream {
             socket::set_keepalive(fd.as_fd(), keepalive)?;
         }
         if let Some(local) = &options.bind {
-            if options.is_transparent {
-                socket::set_transparent(fd.as_fd(), address)?;
-            }
-            let bound = socket::bind_before_connect(fd.as_fd(), local);
+            let free = match options.is_transparent {
+                true => socket::set_transparent(fd.as_fd(), address),
+                false => Ok(()),
+            };
+            let bound = free.and_then(|()| socket::bind_before_connect(fd.as_fd(), local));
             bound.map_err(|error| io::Error::new(error.kind(), BindFailed(error)))?;
         }
         let connected = socket::connect(fd.as_fd(), address)?;

@@ -153,7 +153,7 @@ impl Target {
 
 /// Whether the path of `uri` has any.
 fn has_escapes(uri: &[u8]) -> bool {
-    matches!(memchr::memchr2(b'%', b'?', uri), Some(at) if uri[at] == b'%')
+    matches!(memchr::memchr3(b'%', b'?', b'#', uri), Some(at) if uri[at] == b'%')
 }
 
 /// `$proxy_host` and `$proxy_port` for an authority.
