@@ -1,6 +1,6 @@
 //! `queue`: requests that wait until a server of their group has room.
 
-use harness::{Client, Server, Signal, clock, process};
+use harness::{Builder, Client, Server, Signal, clock, process};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -193,45 +193,53 @@ fn a_request_in_one_worker_waits_for_another_worker() {
     }
 }
 
+/// Two workers before `backend`, of whose group `rules` say how much it takes.
+fn two_workers(backend: &Backend, rules: &str) -> Builder {
+    let text = format!(
+        "upstream u {{ zone u 64k; server 127.0.0.1:{{port_backend}} {rules} }}
+         server {{
+             listen 127.0.0.1:{{port}} reuseport;
+             location / {{ proxy_pass http://u; proxy_read_timeout 1h; }}
+             location = /pid {{ return 200 $pid; }}
+             location = /status {{ stub_status; access_log off; }}
+         }}"
+    );
+    let port = backend.0.local_addr().expect("it is bound").port();
+    Server::new(&text)
+        .with_main("worker_processes 2;")
+        .with_port("backend", port)
+}
+
+/// A client, and the worker that it came to.
+fn connect(server: &Server) -> (Client, u32) {
+    let mut client = server.connect();
+    let pid = "GET /pid HTTP/1.1\r\nHost: x\r\n\r\n";
+    client.send(pid).expect("the server reads");
+    let pid = client.receive().text().parse().expect("a number");
+    (client, pid)
+}
+
+/// Asks the worker that `client` came to for `path`, and waits until so many requests are `busy`.
+fn ask_over(server: &Server, client: &mut Client, path: &str, busy: usize) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.send(request).expect("the server reads");
+    wait_for(server, busy);
+}
+
 /// Of the group's server another worker has made use, and tells when it is free again.
 #[test]
 fn a_server_that_another_worker_frees_is_used_at_once() {
     let backend = Backend::new();
-    let server = Server::new(
-        "upstream u { zone u 64k; server 127.0.0.1:{port_backend} max_conns=1; queue 3; }
-         server {
-             listen 127.0.0.1:{port} reuseport;
-             location / { proxy_pass http://u; proxy_read_timeout 1h; }
-             location = /pid { return 200 $pid; }
-             location = /status { stub_status; access_log off; }
-         }",
-    )
-    .with_main("worker_processes 2;")
-    .with_port(
-        "backend",
-        backend.0.local_addr().expect("it is bound").port(),
-    )
-    .start();
-    let connect = || {
-        let mut client = server.connect();
-        let pid = "GET /pid HTTP/1.1\r\nHost: x\r\n\r\n";
-        client.send(pid).expect("the server reads");
-        let pid = client.receive().text();
-        (client, pid)
-    };
+    let server = two_workers(&backend, "max_conns=1; queue 3;").start();
+    let connect = || connect(&server);
     let mut round = || {
         let (mut first, pid) = connect();
         let (mut second, _) = std::iter::repeat_with(connect)
             .find(|(_, other)| *other != pid)
             .expect("workers share the connections");
-        let ask = |client: &mut Client, path: &str, busy| {
-            let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
-            client.send(request).expect("the server reads");
-            wait_for(&server, busy);
-        };
-        ask(&mut first, "/first", 1);
+        ask_over(&server, &mut first, "/first", 1);
         let asked = backend.next();
-        ask(&mut second, "/second", 2);
+        ask_over(&server, &mut second, "/second", 2);
         let freed = clock::now();
         asked.answer();
         assert_eq!(first.receive().text(), "ok");
@@ -255,34 +263,11 @@ fn a_server_that_another_worker_frees_is_used_at_once() {
 #[test]
 fn room_of_a_killed_worker_goes_to_those_who_wait_elsewhere() {
     let backend = Backend::new();
-    let server = Server::new(
-        "upstream u { zone u 64k; server 127.0.0.1:{port_backend} max_conns=2; queue 8 timeout=1h; }
-         server {
-             listen 127.0.0.1:{port} reuseport;
-             location / { proxy_pass http://u; proxy_read_timeout 1h; }
-             location = /pid { return 200 $pid; }
-             location = /status { stub_status; access_log off; }
-         }",
-    )
-    .with_main("worker_processes 2;")
-    .with_port(
-        "backend",
-        backend.0.local_addr().expect("it is bound").port(),
-    )
-    .allow_log("exited on signal 9")
-    .start();
-    let connect = || {
-        let mut client = server.connect();
-        let pid = "GET /pid HTTP/1.1\r\nHost: x\r\n\r\n";
-        client.send(pid).expect("the server reads");
-        let pid: u32 = client.receive().text().parse().expect("a number");
-        (client, pid)
-    };
-    let send = |client: &mut Client, path: &str, busy| {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
-        client.send(request).expect("the server reads");
-        wait_for(&server, busy);
-    };
+    let server = two_workers(&backend, "max_conns=2; queue 8 timeout=1h;")
+        .allow_log("exited on signal 9")
+        .start();
+    let connect = || connect(&server);
+    let send = |client: &mut Client, path: &str, busy| ask_over(&server, client, path, busy);
     for round in 0..3 {
         let (first, victim) = connect();
         let of = |is_victim: bool| {
